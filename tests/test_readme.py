@@ -23,6 +23,7 @@ SMALLER = {
     "scripts/demo": "scripts/demo --once --json --days 1 --members 5",
     "scripts/test": "scripts/test --help",
     "scripts/huitou layers build": "scripts/huitou layers build --json",
+    "scripts/huitou bench all --json": "scripts/huitou bench all --json --only geofence",
     "scripts/huitou bench price --json": "scripts/huitou bench price --json --carts 50 --rounds 1",
     "scripts/huitou bench checkout --json": "scripts/huitou bench checkout --json --rounds 1"
     " --orders 30 --hot 2",

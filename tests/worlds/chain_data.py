@@ -108,9 +108,8 @@ class Shop:
         """Mark an order paid, as a payment does; the payments' own tests use WeChat Pay."""
         tender = Tender(kind="none", amount_fen=order.payable_fen)
         now = self.clock.now()
-        return self.orders.mark_order_paid(
-            order, tender, self.orders.earning_terms_now(order, now), now
-        )
+        terms = self.orders.earning_terms_now(order, now)
+        return self.orders.mark_order_paid(order, tender, terms, now) is not None
 
     def paid(self, member_id: str, **cart: Any) -> Order:
         """Create an order, pay it and settle it."""

@@ -28,6 +28,7 @@ SET_UP_S = 600
 
 PLACES = {name: f"cli.bench.{name}:{name}" for name in NAMES} | {
     "import": "cli.bench.imports:import_",
+    "all": "cli.bench.everything:all_",
 }
 
 

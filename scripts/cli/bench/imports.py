@@ -48,8 +48,8 @@ def import_(orders: int, rounds: int, profile: Profile | None, as_json: bool) ->
             database.client.close()
     report(
         {
-            "orders_per_s": round(statistics.median(ours), 1),
-            "floor_orders_per_s": round(statistics.median(floor), 1),
+            "per_s": round(statistics.median(ours), 1),
+            "floor_per_s": round(statistics.median(floor), 1),
             "ratio": round(statistics.median(a / b for a, b in zip(ours, floor, strict=True)), 3),
         },
         profile,

@@ -60,18 +60,18 @@ class OrderRepository:
 
         The filter names the old status: if two callers saw the same status, only one succeeds.
         """
-        moment = Moment(status=to, at=at, actor=actor).model_dump(exclude_none=True)
-        update: Document = {
-            "$set": {"status": to, **changes},
-            "$inc": {"version": 1},
-            "$push": {"timeline": moment},
-        }
-        if to == "completed":
-            update["$unset"] = {"complete_by": ""}
-        moved = self._orders.update_one(
-            {"_id": order_id, "status": {"$in": before(to)}}, update, session=session
+        move = _move(order_id, to, at, actor, changes)
+        return self._orders.update_one(*move, session=session).matched_count == 1
+
+    def pay(
+        self, order_id: str, at: datetime, session: ClientSession | None, changes: Document
+    ) -> str | None:
+        """Move an order to "paid" as `step` does; returns whose it is, None if it isn't allowed."""
+        move = _move(order_id, "paid", at, None, changes)
+        found = self._orders.find_one_and_update(
+            *move, projection={"member_id": 1}, session=session
         )
-        return moved.matched_count == 1
+        return str(found["member_id"]) if found else None
 
     def put_refunds(
         self, before: Order, after: Order, moments: list[Moment], due: bool, session: ClientSession
@@ -182,3 +182,18 @@ class OrderRepository:
             session=session,
         )
         return LedgerOrder.model_validate(found) if found else None
+
+
+def _move(
+    order_id: str, to: Status, at: datetime, actor: str | None, changes: Document
+) -> tuple[Document, Document]:
+    """Return the guarded write that moves an order to the status `to`."""
+    moment = Moment(status=to, at=at, actor=actor).model_dump(exclude_none=True)
+    update: Document = {
+        "$set": {"status": to, **changes},
+        "$inc": {"version": 1},
+        "$push": {"timeline": moment},
+    }
+    if to == "completed":
+        update["$unset"] = {"complete_by": ""}
+    return {"_id": order_id, "status": {"$in": before(to)}}, update

@@ -246,30 +246,25 @@ class Orders:
         paid_at: datetime,
         session: ClientSession | None = None,
         pickup_number: int | None = None,
-    ) -> bool:
+    ) -> str | None:
         """Mark the order as paid, freeze its terms and make its settlement due.
 
-        Returns False if the order's status doesn't allow that.
+        Returns whose order it is by now; None if its status doesn't allow that.
         """
-        more: dict[str, Any] = {}
+        changes: dict[str, Any] = {
+            "settlement": DUE,
+            "settlement_since": time.time(),
+            "paid_at": paid_at,
+            "tenders": [tender.model_dump(exclude_none=True)],
+            "terms": terms.model_dump(),
+        }
         if pickup_number is not None:
-            more["pickup_number"] = pickup_number
+            changes["pickup_number"] = pickup_number
         if order.store_id is not None:
-            more["complete_by"] = self._day_ends(order)
+            changes["complete_by"] = self._day_ends(order)
         if tender.kind == "wechat_pay" and self._has_card(order):
-            more["card"] = DUE
-        return self._orders.step(
-            order.id,
-            "paid",
-            paid_at,
-            session,
-            settlement=DUE,
-            settlement_since=time.time(),
-            paid_at=paid_at,
-            tenders=[tender.model_dump(exclude_none=True)],
-            terms=terms.model_dump(),
-            **more,
-        )
+            changes["card"] = DUE
+        return self._orders.pay(order.id, paid_at, session, changes)
 
     def _has_card(self, order: Order) -> bool:
         return order.mode != "delivery" and self._messages.message_rules().pickup_card is not None

@@ -206,14 +206,15 @@ class Payments:
         other_wechat = order.placed_by is not None and not self._is_payer(notice, order.placed_by)
 
         def write(session: ClientSession) -> NoticeOutcome:
-            first = self._orders.mark_order_paid(order, tender, terms, paid_at, session, number)
+            owner = self._orders.mark_order_paid(order, tender, terms, paid_at, session, number)
+            first = owner is not None
             # If another attempt has paid the order, or it was cancelled, this money is refunded.
             status: PaymentStatus = "success" if first else "surplus"
             if not self._payments.take_money(payment.id, status, transaction_id, paid_at, session):
                 session.abort_transaction()
                 return "repeated"
             # The member may have been merged since the payment was read.
-            owner = self._orders.get_order(payment.order_id, session).member_id
+            owner = owner or self._orders.get_order(payment.order_id, session).member_id
             of_owner = payment.model_copy(update={"member_id": owner})
             if first and other_wechat:
                 self._owners.note_payer_is_owner(order.id, session)

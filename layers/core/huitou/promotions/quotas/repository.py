@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pymongo.client_session import ClientSession
+from pymongo.write_concern import WriteConcern
 
 from huitou.promotions.offers.models import Limits
 from huitou.promotions.quotas.models import UNLIMITED, InFlight, Left, MemberUses, Pool
@@ -21,6 +22,7 @@ _OF_A_PIECE = ("piece", "pieces", "fen", "at")
 class LimitRepository:
     def __init__(self, database: Database) -> None:
         self._pools = database.collection("limit_pools")
+        self._quickly = self._pools.with_options(write_concern=WriteConcern(1, j=False))
         self._uses = database.collection("limit_uses")
 
     def open(self, subject: str, limits: Limits, revision: int) -> None:
@@ -93,8 +95,12 @@ class LimitRepository:
         return str(there["taken"][token]["piece"]) if there else None
 
     def drop(self, subject: str, token: str, piece: str) -> None:
-        """Remove a unit from those in flight, because it was used."""
-        self._pools.update_one(
+        """Remove a unit from those in flight, because it was used.
+
+        This write waits for no disk and no other node. If it is lost, the sweep finds the unit in
+        flight and its coupon or order stored, and removes it again.
+        """
+        self._quickly.update_one(
             {"_id": subject, f"taken.{token}.piece": piece}, {"$unset": {f"taken.{token}": ""}}
         )
 
