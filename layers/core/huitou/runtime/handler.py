@@ -27,6 +27,7 @@ from huitou.runtime.errors import Code, ConfigurationError, HuitouError, Lang, R
 from huitou.runtime.events import HttpAnswer, HttpRequest, changed_ids, http_answer, http_request
 from huitou.runtime.faults import as_failure
 from huitou.runtime.identity import Caller, caller_of, is_internal
+from huitou.runtime.loading import loaded
 from huitou.runtime.logs import log
 from huitou.runtime.parsing import MOST_EVENT_BYTES, Malformed, check_depth, check_values
 from huitou.runtime.rates import count_call
@@ -42,20 +43,38 @@ _started = time.monotonic()
 _calls = 0
 
 
-@dataclass(frozen=True)
 class Action:
     """One thing a caller may ask for: its request model, the use case, the shape of its answer.
 
     `answer` is the model of `data`, for `typings` and the tests; nothing is validated against it
-    at run time. If a cold start should not import the model's module, `answer` is its name, such
-    as "huitou.ordering.orders.models:OrdersAnswer". `run` gets the function's own kind of Call.
-    `most_a_minute` is how often one member may call it; only actions that cost much have it.
+    at run time. Both models may be late imports: a model is loaded when it is read here.
+    `run` gets the function's own kind of Call. `most_a_minute` is how often one member may call
+    it; only actions that cost much have it.
     """
 
-    request: type[BaseModel]
-    run: Callable[[Any, Any], object]
-    answer: type[BaseModel] | str
-    most_a_minute: int | None = None
+    def __init__(
+        self,
+        request: type[BaseModel],
+        run: Callable[[Any, Any], object],
+        answer: type[BaseModel],
+        most_a_minute: int | None = None,
+    ) -> None:
+        self._request = request
+        self._answer = answer
+        self.run = run
+        self.most_a_minute = most_a_minute
+
+    @property
+    def request(self) -> type[BaseModel]:
+        """The model of what is sent."""
+        model: type[BaseModel] = loaded(self._request)
+        return model
+
+    @property
+    def answer(self) -> type[BaseModel]:
+        """The model of what is answered."""
+        model: type[BaseModel] = loaded(self._answer)
+        return model
 
 
 class Call:

@@ -49,7 +49,6 @@ from huitou.runtime import leases
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
-from huitou.runtime.gc_tuning import rarely_collected
 
 LEASE_MS = 60_000
 LOOK_AGAIN_S = 0.1  # How long to wait before we ask again whether another worker is done.
@@ -77,10 +76,6 @@ class CampaignRuns:
 
         Returns how many occasions had which outcome, and whether everything was looked at.
         """
-        with rarely_collected():
-            return self._work(goes_on)
-
-    def _work(self, goes_on: GoesOn) -> tuple[Counter[str], bool]:
         counts: Counter[str] = Counter()
         self._deliveries.finish_deliveries(self._sending_of)
         have_work = self._repository.campaigns_with_work(self._clock.now())
