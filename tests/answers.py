@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from huitou.runtime.handler import Action
 from localcloud.client import LocalCloudClient
-from typings.tables import answer_model, read_tables
+from typings.tables import read_tables
 
 
 def check(action: Action, data: object) -> None:
@@ -18,7 +18,7 @@ def check(action: Action, data: object) -> None:
 
     A field that may be left out must not come as null; every other field with a default must come.
     """
-    model = answer_model(action)
+    model = action.answer
     _check_fields(model.model_validate_json(json.dumps(data), strict=True, extra="forbid"))
 
 

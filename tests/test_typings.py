@@ -26,7 +26,7 @@ from huitou.runtime.errors import all_codes
 from huitou.runtime.handler import Action
 from typings.declarations import declarations
 from typings.schemas import ModelsDiffer, Schemas
-from typings.tables import Table, answer_model, read_tables
+from typings.tables import Table, read_tables
 from typings.typescript import NoTypeScript, interface
 
 PARSER = Parser(Language(tree_sitter_typescript.language_typescript()))
@@ -107,7 +107,7 @@ def test_every_function_and_action_is_declared_under_its_door() -> None:
             for function, (_, table) in listed.items():
                 for action, entry in offered[function].items():
                     _, kinds = found[table][action]
-                    answer = answer_model(entry).__name__
+                    answer = entry.answer.__name__
                     assert kinds == f"{{ request: {entry.request.__name__}; answer: {answer} }}"
                     event = (
                         f'({{ action: "{action}" }} & {entry.request.__name__} & {door}Envelope)'
@@ -271,7 +271,7 @@ def test_an_answer_that_lacks_a_field_is_found(name: str) -> None:
 def test_every_answer_model_is_defined_in_the_layer() -> None:
     for table in tables():
         for action in (*table.member.values(), *table.internal.values()):
-            model = answer_model(action)
+            model = action.answer
             assert issubclass(model, BaseModel)
             assert model.__module__.startswith("huitou.")
             assert model.__module__.endswith("models")

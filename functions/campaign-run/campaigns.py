@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from huitou.marketing.campaigns.models import (
-    AcceptRequest,
-    CampaignAnswer,
-    CampaignRequest,
-    CampaignsAnswer,
-    CampaignsRequest,
-    CampaignStepRequest,
-    LintRequest,
-    PutCampaignRequest,
-)
-from huitou.marketing.linter.models import CheckAnswer, LintAnswer
 from huitou.runtime.handler import Action
+from huitou.runtime.loading import late_imports
 from services import CampaignCall
+
+with late_imports():
+    from huitou.marketing.campaigns.models import (
+        AcceptRequest,
+        CampaignAnswer,
+        CampaignRequest,
+        CampaignsAnswer,
+        CampaignsRequest,
+        CampaignStepRequest,
+        LintRequest,
+        PutCampaignRequest,
+    )
+    from huitou.marketing.linter.models import CheckAnswer, LintAnswer
 
 
 def put(call: CampaignCall, request: PutCampaignRequest) -> object:

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 from typing import Any
 
-from huitou.marketing.audiences.models import AudienceAnswer, AudienceRequest
-from huitou.marketing.campaigns.models import CampaignRequest
-from huitou.marketing.features.models import RebuildAnswer, RebuildRequest, TagAnswer, TagRequest
-from huitou.marketing.measurement.models import EffectAnswer
-from huitou.marketing.runs.models import (
-    ByHandRequest,
-    EventAnswer,
-    EventRequest,
-    RunsAnswer,
-    RunsRequest,
-    WorkAnswer,
-    WorkRequest,
-)
 from huitou.runtime.handler import Action
+from huitou.runtime.loading import late_imports
 from huitou.runtime.sweeps import LONGEST_S
 from services import CampaignCall
+
+with late_imports():
+    from huitou.marketing.audiences.models import AudienceAnswer, AudienceRequest
+    from huitou.marketing.campaigns.models import CampaignRequest
+    from huitou.marketing.features.models import (
+        RebuildAnswer,
+        RebuildRequest,
+        TagAnswer,
+        TagRequest,
+    )
+    from huitou.marketing.measurement.models import EffectAnswer
+    from huitou.marketing.runs.models import (
+        ByHandRequest,
+        EventAnswer,
+        EventRequest,
+        RunsAnswer,
+        RunsRequest,
+        WorkAnswer,
+        WorkRequest,
+    )
 
 
 def tick(call: CampaignCall) -> dict[str, Any]:

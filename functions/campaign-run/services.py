@@ -5,17 +5,20 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
-from huitou.integrations.functions import Functions
-from huitou.integrations.mini_program import MiniProgram
-from huitou.integrations.weather import Forecast, WeatherService
-from huitou.marketing.audiences.service import Audiences
-from huitou.marketing.campaigns.service import Campaigns
-from huitou.marketing.features.service import FeatureBook
-from huitou.marketing.measurement.service import Effects
-from huitou.marketing.runs.service import CampaignRuns
-from huitou.marketing.runs.tick_service import Tick
-from huitou.members.profiles.service import Members
 from huitou.runtime.handler import Call
+from huitou.runtime.loading import late_imports
+
+with late_imports():
+    from huitou.integrations.functions import Functions
+    from huitou.integrations.mini_program import MiniProgram
+    from huitou.integrations.weather import Forecast, WeatherService
+    from huitou.marketing.audiences.service import Audiences
+    from huitou.marketing.campaigns.service import Campaigns
+    from huitou.marketing.features.service import FeatureBook
+    from huitou.marketing.measurement.service import Effects
+    from huitou.marketing.runs.service import CampaignRuns
+    from huitou.marketing.runs.tick_service import Tick
+    from huitou.members.profiles.service import Members
 
 
 class CampaignCall(Call):

@@ -16,6 +16,7 @@ from huitou.operations.audit_log.service import Changes
 from huitou.operations.staff.errors import StaffErrors
 from huitou.operations.staff.models import (
     AddStaffRequest,
+    MeAnswer,
     NoRequest,
     SecretsAnswer,
     SignInRequest,
@@ -125,9 +126,7 @@ def _sign_in(call: Call, fields: dict[str, Any], request: HttpRequest) -> HttpAn
     answer = act(
         call,
         {**fields, "action": SIGN_IN},
-        {
-            SIGN_IN: Action(SignInRequest, run, "huitou.operations.staff.models:MeAnswer"),
-        },
+        {SIGN_IN: Action(SignInRequest, run, MeAnswer)},
     )
     lives = int(SESSION_LIVES.total_seconds())
     return HttpAnswer(200, answer, _cookie(call, begun[0], lives))

@@ -10,24 +10,28 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
-from huitou.coupons.codes.models import (
-    BatchesAnswer,
-    BatchesRequest,
-    CodesAnswer,
-    CodesRequest,
-    MakeCodesRequest,
-    RevokeBatchRequest,
-    ShownBatch,
-)
-from huitou.coupons.codes.service import Codes
-from huitou.coupons.issuing.models import IssueCouponRequest, RevokeCouponRequest, ShownCoupon
-from huitou.coupons.issuing.service import Coupons
-from huitou.loyalty.tier_benefits.service import TierCoupons
-from huitou.ordering.orders.service import Orders
-from huitou.ordering.till.models import RedeemTokenRequest, TillCouponAnswer, VerifyTokenRequest
-from huitou.ordering.till.service import Till
-from huitou.promotions.quotas.service import Limiter, UnitsInFlight
 from huitou.runtime.handler import Action, Call, serve
+from huitou.runtime.loading import late_imports
+
+with late_imports():
+    from huitou.coupons.codes.models import (
+        BatchesAnswer,
+        BatchesRequest,
+        CodesAnswer,
+        CodesRequest,
+        MakeCodesRequest,
+        RevokeBatchRequest,
+        ShownBatch,
+    )
+    from huitou.coupons.codes.service import Codes
+    from huitou.coupons.issuing.models import IssueCouponRequest, RevokeCouponRequest, ShownCoupon
+    from huitou.coupons.issuing.service import Coupons
+    from huitou.loyalty.adjustments.service import Adjustments
+    from huitou.loyalty.tier_benefits.service import TierCoupons
+    from huitou.ordering.orders.service import Orders
+    from huitou.ordering.till.models import RedeemTokenRequest, TillCouponAnswer, VerifyTokenRequest
+    from huitou.ordering.till.service import Till
+    from huitou.promotions.quotas.service import Limiter, UnitsInFlight
 
 
 class CouponCall(Call):
@@ -90,8 +94,6 @@ def _grant_due(call: CouponCall) -> dict[str, Any]:
 
 
 def _issue(call: CouponCall, request: IssueCouponRequest) -> object:
-    from huitou.loyalty.adjustments.service import Adjustments  # Late: the triggers don't need it.
-
     return Adjustments(call.database, call.clock).give_coupon(request)
 
 
@@ -109,8 +111,6 @@ def _redeem_token(call: CouponCall, request: RedeemTokenRequest) -> object:
 
 def _make_codes(call: CouponCall, request: MakeCodesRequest) -> object:
     if request.role is not None and not call.codes.is_made(request.batch):
-        from huitou.loyalty.adjustments.service import Adjustments
-
         Adjustments(call.database, call.clock).allow_codes(request)
     return call.codes.make_batch(request)
 

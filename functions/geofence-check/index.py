@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from huitou.growth.geofence.models import NearAnswer, PositionRequest
-from huitou.growth.geofence.service import Geofence
-from huitou.members.profiles.service import Members
 from huitou.runtime.handler import Action, Call, serve
+from huitou.runtime.loading import late_imports
+
+with late_imports():
+    from huitou.growth.geofence.models import NearAnswer, PositionRequest
+    from huitou.growth.geofence.service import Geofence
+    from huitou.members.profiles.service import Members
 
 
 def main_handler(event: dict[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,19 +9,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from huitou.insight.kpis.models import (
-    DaysAnswer,
-    DaysRequest,
-    ReportAnswer,
-    ReportRequest,
-    RollUpAnswer,
-    RollUpRequest,
-    StoreFiguresAnswer,
-    StoreFiguresRequest,
-)
-from huitou.insight.kpis.service import Kpis
 from huitou.runtime.handler import Action, Call, serve
+from huitou.runtime.loading import late_imports
 from huitou.runtime.sweeps import LONGEST_S
+
+with late_imports():
+    from huitou.insight.kpis.models import (
+        DaysAnswer,
+        DaysRequest,
+        ReportAnswer,
+        ReportRequest,
+        RollUpAnswer,
+        RollUpRequest,
+        StoreFiguresAnswer,
+        StoreFiguresRequest,
+    )
+    from huitou.insight.kpis.service import Kpis
 
 
 def main_handler(event: dict[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,34 +9,39 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from huitou.integrations.functions import Functions
-from huitou.marketing.linter.models import LintAnswer
-from huitou.operations.imports.balance_models import BalancesReport, ImportBalancesRequest
-from huitou.operations.imports.models import ImportOrdersRequest, ImportReport
-from huitou.operations.imports.service import OrderImport
-from huitou.operations.imports.undo_models import (
-    ImportsAnswer,
-    ImportsRequest,
-    UndoAnswer,
-    UndoRequest,
-)
-from huitou.operations.maintenance.models import (
-    DeadLettersAnswer,
-    DeadLettersRequest,
-    DeclareAnswer,
-    DeclareRequest,
-    HealthAnswer,
-    HealthRequest,
-    LoadAnswer,
-    LoadRequest,
-    ReplayAnswer,
-    ReplayRequest,
-)
-from huitou.operations.maintenance.service import Maintenance
-from huitou.operations.reconciliation.models import ReconcileAnswer, ReconcileRequest
-from huitou.operations.reconciliation.service import Reconciliation
-from huitou.runtime.declarations import declare
 from huitou.runtime.handler import Action, Call, serve
+from huitou.runtime.loading import late_imports
+
+with late_imports():
+    from huitou.integrations.functions import Functions
+    from huitou.marketing.linter.models import LintAnswer
+    from huitou.operations.imports.balance_models import BalancesReport, ImportBalancesRequest
+    from huitou.operations.imports.balance_service import Balances
+    from huitou.operations.imports.models import ImportOrdersRequest, ImportReport
+    from huitou.operations.imports.service import OrderImport
+    from huitou.operations.imports.undo_models import (
+        ImportsAnswer,
+        ImportsRequest,
+        UndoAnswer,
+        UndoRequest,
+    )
+    from huitou.operations.imports.undo_service import ImportUndo
+    from huitou.operations.maintenance.models import (
+        DeadLettersAnswer,
+        DeadLettersRequest,
+        DeclareAnswer,
+        DeclareRequest,
+        HealthAnswer,
+        HealthRequest,
+        LoadAnswer,
+        LoadRequest,
+        ReplayAnswer,
+        ReplayRequest,
+    )
+    from huitou.operations.maintenance.service import Maintenance
+    from huitou.operations.reconciliation.models import ReconcileAnswer, ReconcileRequest
+    from huitou.operations.reconciliation.service import Reconciliation
+    from huitou.runtime.declarations import declare
 
 
 def main_handler(event: dict[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:
@@ -64,20 +69,14 @@ def _import_orders(call: Call, request: ImportOrdersRequest) -> object:
 
 
 def _imports(call: Call, request: ImportsRequest) -> object:
-    from huitou.operations.imports.undo_service import ImportUndo  # Late: hardly ever needed.
-
     return ImportUndo(call.database, call.clock, call.settings.brand_id).list_imports(request)
 
 
 def _undo_import(call: Call, request: UndoRequest) -> object:
-    from huitou.operations.imports.undo_service import ImportUndo
-
     return ImportUndo(call.database, call.clock, call.settings.brand_id).undo_batch(request)
 
 
 def _import_balances(call: Call, request: ImportBalancesRequest) -> object:
-    from huitou.operations.imports.balance_service import Balances  # Imported late: rarely used.
-
     return Balances(call.database, call.clock, call.settings.brand_id).run(request)
 
 

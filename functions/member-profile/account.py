@@ -5,23 +5,28 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 
-from huitou.members.consents.models import ConsentRequest, ConsentsAnswer
-from huitou.members.profiles.models import (
-    BindPhoneRequest,
-    LoginAnswer,
-    LoginRequest,
-    PhoneAnswer,
-    ProfileAnswer,
-    ProfileRequest,
-    UpdateProfileRequest,
-)
-from huitou.operations.console.lookup_models import FindByPhoneRequest, FoundByPhone
-from huitou.operations.merges.models import MergeCodeAnswer, MergeCodeRequest
-from huitou.operations.merges.proofs import SPAN_S, proof_code
 from huitou.runtime.errors import Unavailable
 from huitou.runtime.handler import Action
-from huitou.runtime.paging import PageRequest
+from huitou.runtime.loading import late_imports, loaded
 from services import ProfileCall
+
+with late_imports():
+    from huitou.members.consents.models import ConsentRequest, ConsentsAnswer
+    from huitou.members.profiles.models import (
+        BindPhoneRequest,
+        LoginAnswer,
+        LoginRequest,
+        PhoneAnswer,
+        ProfileAnswer,
+        ProfileRequest,
+        UpdateProfileRequest,
+    )
+    from huitou.operations.console.lookup_models import FindByPhoneRequest, FoundByPhone
+    from huitou.operations.console.lookup_service import PhoneBook
+    from huitou.operations.merges.models import MergeCodeAnswer, MergeCodeRequest
+    from huitou.operations.merges.proofs import SPAN_S, proof_code
+    from huitou.ordering.orders.models import OrdersAnswer
+    from huitou.runtime.paging import PageRequest
 
 
 def login(call: ProfileCall, request: LoginRequest) -> object:
@@ -56,14 +61,12 @@ def consent(call: ProfileCall, request: ConsentRequest) -> object:
 
 
 def find_by_phone(call: ProfileCall, request: FindByPhoneRequest) -> object:
-    from huitou.operations.console.lookup_service import PhoneBook  # Late: only the console asks.
-
     return PhoneBook(call.database, call.settings.phone_key).find_by_phone(request.phone)
 
 
 def merge_code(call: ProfileCall, _: MergeCodeRequest) -> MergeCodeAnswer:
     code = proof_code(call.settings.token_key, call.member_id, time.time())
-    return MergeCodeAnswer(code=code, seconds=SPAN_S)
+    return MergeCodeAnswer(code=code, seconds=loaded(SPAN_S))
 
 
 def orders(call: ProfileCall, request: PageRequest) -> object:
@@ -77,6 +80,6 @@ MEMBER = {
     "bind_phone": Action(BindPhoneRequest, bind_phone, PhoneAnswer, most_a_minute=30),
     "consent": Action(ConsentRequest, consent, ConsentsAnswer),
     "merge_code": Action(MergeCodeRequest, merge_code, MergeCodeAnswer),
-    "orders": Action(PageRequest, orders, "huitou.ordering.orders.models:OrdersAnswer"),
+    "orders": Action(PageRequest, orders, OrdersAnswer),
 }
 INTERNAL = {"find_by_phone": Action(FindByPhoneRequest, find_by_phone, FoundByPhone)}

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from huitou.coupons.codes.models import RedeemCodeRequest
-from huitou.coupons.issuing.models import (
-    ClaimCouponRequest,
-    ClaimLinkAnswer,
-    ShownCoupon,
-    TemplateRequest,
-    WalletAnswer,
-)
-from huitou.coupons.transfers.models import GiveAnswer, GiveRequest, TakeGiftRequest
-from huitou.marketing.group_offers.models import GroupOfferAnswer, TakeGroupOfferRequest
-from huitou.members.profiles.models import WelcomeRequest
-from huitou.ordering.till.models import CouponTokenAnswer, CouponTokenRequest
 from huitou.runtime.handler import Action
-from huitou.runtime.paging import PageRequest
+from huitou.runtime.loading import late_imports
 from services import ProfileCall
+
+with late_imports():
+    from huitou.coupons.codes.models import RedeemCodeRequest
+    from huitou.coupons.issuing.models import (
+        ClaimCouponRequest,
+        ClaimLinkAnswer,
+        ShownCoupon,
+        TemplateRequest,
+        WalletAnswer,
+    )
+    from huitou.coupons.transfers.models import GiveAnswer, GiveRequest, TakeGiftRequest
+    from huitou.marketing.group_offers.models import GroupOfferAnswer, TakeGroupOfferRequest
+    from huitou.members.profiles.models import WelcomeRequest
+    from huitou.ordering.till.models import CouponTokenAnswer, CouponTokenRequest
+    from huitou.runtime.paging import PageRequest
+
 
 CLAIM_PAGE = "pages/coupons/index"  # A mini-program page; it calls `claim`.
 LINK_DAYS = 30

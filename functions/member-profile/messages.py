@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from huitou.marketing.deliveries.models import InboxAnswer, OpenedAnswer, OpenMessageRequest
-from huitou.members.messaging.models import SubscribedAnswer, SubscribedRequest
 from huitou.runtime.handler import Action
-from huitou.runtime.paging import PageRequest
+from huitou.runtime.loading import late_imports
 from services import ProfileCall
+
+with late_imports():
+    from huitou.marketing.deliveries.models import InboxAnswer, OpenedAnswer, OpenMessageRequest
+    from huitou.members.messaging.models import SubscribedAnswer, SubscribedRequest
+    from huitou.runtime.paging import PageRequest
 
 
 def inbox(call: ProfileCall, request: PageRequest) -> object:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from huitou.loyalty.earning.models import BonusAnswer, CheckInRequest
-from huitou.loyalty.notices.models import NoticesAnswer
-from huitou.loyalty.rewards.models import ExchangeAnswer, ExchangeRequest, MallAnswer, MallRequest
-from huitou.loyalty.statements.models import StatementAnswer
 from huitou.runtime.handler import Action
-from huitou.runtime.paging import PageRequest
+from huitou.runtime.loading import late_imports
 from services import ProfileCall
+
+with late_imports():
+    from huitou.loyalty.earning.models import BonusAnswer, CheckInRequest
+    from huitou.loyalty.notices.models import NoticesAnswer
+    from huitou.loyalty.rewards.models import (
+        ExchangeAnswer,
+        ExchangeRequest,
+        MallAnswer,
+        MallRequest,
+    )
+    from huitou.loyalty.statements.models import StatementAnswer
+    from huitou.runtime.paging import PageRequest
 
 
 def points(call: ProfileCall, request: PageRequest) -> object:

@@ -6,17 +6,16 @@ Modules that a log-in doesn't need are imported late, so that a guest doesn't wa
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
 
-from huitou.growth.referrals.binding_service import Binding
-from huitou.members.profiles.service import Members
 from huitou.runtime.handler import Call
+from huitou.runtime.loading import late_imports
 
-if TYPE_CHECKING:
+with late_imports():
     from huitou.coupons.codes.service import Codes
     from huitou.coupons.issuing.service import Coupons
     from huitou.coupons.transfers.service import Gifts
     from huitou.growth.geofence.service import Geofence
+    from huitou.growth.referrals.binding_service import Binding
     from huitou.integrations.mini_program import MiniProgram
     from huitou.loyalty.earning.service import Bonuses
     from huitou.loyalty.notices.service import Notices
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from huitou.marketing.group_offers.service import GroupOffers
     from huitou.members.consents.service import Consents
     from huitou.members.messaging.service import Messages
+    from huitou.members.profiles.service import Members
     from huitou.ordering.orders.service import Orders
     from huitou.ordering.till.service import Till
 
@@ -44,8 +44,6 @@ class ProfileCall(Call):
 
     @cached_property
     def wechat(self) -> MiniProgram:
-        from huitou.integrations.mini_program import MiniProgram
-
         return MiniProgram(self.database, self.settings)
 
     @cached_property
@@ -54,84 +52,56 @@ class ProfileCall(Call):
 
     @cached_property
     def consents(self) -> Consents:
-        from huitou.members.consents.service import Consents
-
         return Consents(self.database, self.clock)
 
     @cached_property
     def statements(self) -> Statements:
-        from huitou.loyalty.statements.service import Statements
-
         return Statements(self.database, self.clock)
 
     @cached_property
     def notices(self) -> Notices:
-        from huitou.loyalty.notices.service import Notices
-
         return Notices(self.database, self.clock)
 
     @cached_property
     def coupons(self) -> Coupons:
-        from huitou.coupons.issuing.service import Coupons
-
         return Coupons(self.database, self.clock)
 
     @cached_property
     def orders(self) -> Orders:
-        from huitou.ordering.orders.service import Orders
-
         return Orders(self.database, self.clock, self.settings.brand_id)
 
     @cached_property
     def geofence(self) -> Geofence:
-        from huitou.growth.geofence.service import Geofence
-
         return Geofence(self.database, self.clock, self.settings.brand_id)
 
     @cached_property
     def bonuses(self) -> Bonuses:
-        from huitou.loyalty.earning.service import Bonuses
-
         return Bonuses(self.database, self.clock)
 
     @cached_property
     def mall(self) -> Mall:
-        from huitou.loyalty.rewards.service import Mall
-
         return Mall(self.database, self.clock)
 
     @cached_property
     def codes(self) -> Codes:
-        from huitou.coupons.codes.service import Codes
-
         return Codes(self.database, self.clock, self.settings.codes_key)
 
     @cached_property
     def gifts(self) -> Gifts:
-        from huitou.coupons.transfers.service import Gifts
-
         return Gifts(self.database, self.clock, self.settings.token_key)
 
     @cached_property
     def till(self) -> Till:
-        from huitou.ordering.till.service import Till
-
         return Till(self.database, self.clock, self.settings.token_key)
 
     @cached_property
     def group_offers(self) -> GroupOffers:
-        from huitou.marketing.group_offers.service import GroupOffers
-
         return GroupOffers(self.database, self.clock, self.wechat)
 
     @cached_property
     def messages(self) -> Messages:
-        from huitou.members.messaging.service import Messages
-
         return Messages(self.database)
 
     @cached_property
     def inbox(self) -> Inbox:
-        from huitou.marketing.deliveries.inbox_service import Inbox
-
         return Inbox(self.database, self.clock)

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from huitou.ordering.fulfilment.models import RefuseRequest, StepRequest
-from huitou.ordering.orders.models import (
-    ExplainAnswer,
-    OrderAnswer,
-    OrderRequest,
-    PriceQuoteRequest,
-    QuoteAnswer,
-    QuoteRequest,
-    Status,
-)
-from huitou.payments.refunds.models import RefundAnswer
 from huitou.runtime.errors import Unavailable
 from huitou.runtime.handler import Action
+from huitou.runtime.loading import late_imports
 from services import PayCall
+
+with late_imports():
+    from huitou.ordering.fulfilment.models import RefuseRequest, StepRequest
+    from huitou.ordering.orders.models import (
+        ExplainAnswer,
+        OrderAnswer,
+        OrderRequest,
+        PriceQuoteRequest,
+        QuoteAnswer,
+        QuoteRequest,
+        Status,
+    )
+    from huitou.payments.refunds.models import RefundAnswer
 
 
 def price(call: PayCall, request: PriceQuoteRequest) -> object:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from huitou.ordering.orders.models import (
-    CreateRequest,
-    InvoiceRequest,
-    OrderAnswer,
-    OrderRequest,
-    QuoteAnswer,
-    QuoteRequest,
-)
-from huitou.payments.charges.models import PrepayAnswer
-from huitou.payments.refunds.models import AskRefundRequest, RefundAnswer
 from huitou.runtime.handler import Action
+from huitou.runtime.loading import late_imports
 from services import PayCall
+
+with late_imports():
+    from huitou.ordering.orders.models import (
+        CreateRequest,
+        InvoiceRequest,
+        OrderAnswer,
+        OrderRequest,
+        QuoteAnswer,
+        QuoteRequest,
+    )
+    from huitou.payments.charges.models import PrepayAnswer
+    from huitou.payments.refunds.models import AskRefundRequest, RefundAnswer
 
 
 def quote(call: PayCall, request: QuoteRequest) -> object:

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from huitou.payments.bill_check.models import BillReport, ReconcileBillRequest
-from huitou.payments.charges.models import AskedAnswer, AskPaymentRequest
-from huitou.payments.discrepancies.models import (
-    DiscrepanciesPage,
-    DiscrepanciesRequest,
-    ResolveRequest,
-    ShownDiscrepancy,
-)
-from huitou.payments.refunds.models import (
-    DecideRefundRequest,
-    RefundAnswer,
-    RefundByIdRequest,
-    RefundRequest,
-    RefundsAnswer,
-    RefundsRequest,
-)
 from huitou.runtime.handler import Action
+from huitou.runtime.loading import late_imports
 from services import PayCall
+
+with late_imports():
+    from huitou.payments.bill_check.models import BillReport, ReconcileBillRequest
+    from huitou.payments.charges.models import AskedAnswer, AskPaymentRequest
+    from huitou.payments.discrepancies.models import (
+        DiscrepanciesPage,
+        DiscrepanciesRequest,
+        ResolveRequest,
+        ShownDiscrepancy,
+    )
+    from huitou.payments.refunds.models import (
+        DecideRefundRequest,
+        RefundAnswer,
+        RefundByIdRequest,
+        RefundRequest,
+        RefundsAnswer,
+        RefundsRequest,
+    )
 
 
 def refund(call: PayCall, request: RefundRequest) -> object:

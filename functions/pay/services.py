@@ -7,15 +7,15 @@ their import.
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
 
-from huitou.members.profiles.service import Members
-from huitou.ordering.orders.service import Orders
 from huitou.runtime.handler import Call
+from huitou.runtime.loading import late_imports
 
-if TYPE_CHECKING:
+with late_imports():
     from huitou.integrations.mini_program import MiniProgram
+    from huitou.members.profiles.service import Members
     from huitou.ordering.fulfilment.service import Fulfilment
+    from huitou.ordering.orders.service import Orders
     from huitou.payments.bill_check.service import BillCheck
     from huitou.payments.charges.service import Payments
     from huitou.payments.discrepancies.service import Discrepancies
@@ -41,66 +41,44 @@ class PayCall(Call):
 
     @cached_property
     def platform_keys(self) -> PlatformKeys:
-        from huitou.payments.wechat_pay.service import PlatformKeys
-
         return PlatformKeys(self.database, self.settings.wechat_pay)
 
     @cached_property
     def gateway(self) -> WeChatPay:
-        from huitou.payments.wechat_pay.client import WeChatPay
-
         return WeChatPay(self.settings.wechat_pay, self.platform_keys.trusted_keys)
 
     @cached_property
     def payments(self) -> Payments:
-        from huitou.payments.charges.service import Payments
-
         return Payments(self.database, self.clock, self.settings.brand_id, self.gateway)
 
     @cached_property
     def refunds(self) -> Refunds:
-        from huitou.payments.refunds.service import Refunds
-
         return Refunds(self.database, self.clock, self.settings.brand_id, self.gateway)
 
     @cached_property
     def refund_progress(self) -> RefundProgress:
-        from huitou.payments.refunds.progress_service import RefundProgress
-
         return RefundProgress(self.database, self.clock, self.settings.brand_id, self.gateway)
 
     @cached_property
     def sharing(self) -> Sharing:
-        from huitou.payments.profit_sharing.service import Sharing
-
         return Sharing(self.database, self.clock, self.gateway)
 
     @cached_property
     def bills(self) -> BillCheck:
-        from huitou.payments.bill_check.service import BillCheck
-
         return BillCheck(self.database, self.clock, self.gateway)
 
     @cached_property
     def discrepancies(self) -> Discrepancies:
-        from huitou.payments.discrepancies.service import Discrepancies
-
         return Discrepancies(self.database, self.clock)
 
     @cached_property
     def fulfilment(self) -> Fulfilment:
-        from huitou.ordering.fulfilment.service import Fulfilment
-
         return Fulfilment(self.database, self.clock, self.settings.brand_id)
 
     @cached_property
     def shipping(self) -> Shipping:
-        from huitou.payments.shipping.service import Shipping
-
         return Shipping(self.database, self.clock, self.settings.brand_id)
 
     @cached_property
     def wechat(self) -> MiniProgram:
-        from huitou.integrations.mini_program import MiniProgram
-
         return MiniProgram(self.database, self.settings)

@@ -11,38 +11,41 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from huitou.growth.referrals.binding_service import FirstOrders
-from huitou.loyalty.adjustments.models import (
-    AdjustmentAnswer,
-    AdjustmentsAnswer,
-    AdjustmentsRequest,
-    AdjustPointsRequest,
-    DecideAdjustmentRequest,
-)
-from huitou.loyalty.earning.models import AwardBonusRequest, BonusAnswer
-from huitou.loyalty.holds.models import HeldPointsRequest, HoldAnswer, HoldPointsRequest
-from huitou.loyalty.holds.service import Holds, shown_hold
-from huitou.loyalty.liability.models import LiabilityAnswer, LiabilityRequest
-from huitou.loyalty.points.service import Points
-from huitou.loyalty.statements.models import StatementRequest, WholeStatementAnswer
-from huitou.operations.merges.models import (
-    DecideMergeRequest,
-    MergeAnswer,
-    MergeMembersRequest,
-    MergesAnswer,
-    MergesRequest,
-)
-from huitou.ordering.settlement.service import Settlement
 from huitou.runtime.handler import Action, Call, serve
+from huitou.runtime.loading import late_imports
+from huitou.runtime.sweeps import LONGEST_S
 
-if TYPE_CHECKING:
+with late_imports():
+    from huitou.growth.referrals.binding_service import FirstOrders
+    from huitou.loyalty.adjustments.models import (
+        AdjustmentAnswer,
+        AdjustmentsAnswer,
+        AdjustmentsRequest,
+        AdjustPointsRequest,
+        DecideAdjustmentRequest,
+    )
     from huitou.loyalty.adjustments.service import Adjustments
+    from huitou.loyalty.earning.models import AwardBonusRequest, BonusAnswer
     from huitou.loyalty.earning.service import Bonuses
+    from huitou.loyalty.holds.models import HeldPointsRequest, HoldAnswer, HoldPointsRequest
+    from huitou.loyalty.holds.service import Holds, shown_hold
+    from huitou.loyalty.liability.models import LiabilityAnswer, LiabilityRequest
     from huitou.loyalty.liability.service import Liability
+    from huitou.loyalty.points.service import Points
+    from huitou.loyalty.statements.models import StatementRequest, WholeStatementAnswer
     from huitou.loyalty.statements.service import Statements
+    from huitou.operations.merges.models import (
+        DecideMergeRequest,
+        MergeAnswer,
+        MergeMembersRequest,
+        MergesAnswer,
+        MergesRequest,
+    )
     from huitou.operations.merges.service import Merges
+    from huitou.ordering.settlement.service import Settlement
+
 
 ONE_DAY_S = 10.0  # The longest that counting one day of a month may take.
 
@@ -67,33 +70,23 @@ class PointsCall(Call):
 
     @cached_property
     def liability(self) -> Liability:
-        from huitou.loyalty.liability.service import Liability
-
         return Liability(self.database, self.clock)
 
     @cached_property
     def adjustments(self) -> Adjustments:
-        from huitou.loyalty.adjustments.service import Adjustments
-
         return Adjustments(self.database, self.clock)
 
     @cached_property
     def bonuses(self) -> Bonuses:
-        from huitou.loyalty.earning.service import Bonuses
-
         return Bonuses(self.database, self.clock)
 
     @cached_property
     def merges(self) -> Merges:
-        from huitou.operations.merges.service import Merges
-
         settings = self.settings
         return Merges(self.database, self.clock, settings.brand_id, settings.token_key)
 
     @cached_property
     def statements(self) -> Statements:
-        from huitou.loyalty.statements.service import Statements
-
         return Statements(self.database, self.clock)
 
 

@@ -9,26 +9,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from huitou.growth.referrals.models import (
-    CodeImageAnswer,
-    CodeImageRequest,
-    DecideRequest,
-    HeldAnswer,
-    HeldRequest,
-    MineAnswer,
-    MineRequest,
-    PosterAnswer,
-    PosterRequest,
-    ReferralAnswer,
-    ReferralRequest,
-)
-from huitou.growth.referrals.poster_models import PosterDesign
-from huitou.growth.referrals.poster_service import Posters
-from huitou.growth.referrals.service import Referrals
-from huitou.integrations.mini_program import MiniProgram
-from huitou.integrations.storage import ObjectStorage
-from huitou.members.profiles.service import Members
 from huitou.runtime.handler import Action, Call, serve
+from huitou.runtime.loading import late_imports
+
+with late_imports():
+    from huitou.growth.referrals.models import (
+        CodeImageAnswer,
+        CodeImageRequest,
+        DecideRequest,
+        HeldAnswer,
+        HeldRequest,
+        MineAnswer,
+        MineRequest,
+        PosterAnswer,
+        PosterRequest,
+        ReferralAnswer,
+        ReferralRequest,
+    )
+    from huitou.growth.referrals.poster_models import PosterDesign
+    from huitou.growth.referrals.poster_service import Posters
+    from huitou.growth.referrals.service import Referrals
+    from huitou.integrations.mini_program import MiniProgram
+    from huitou.integrations.storage import ObjectStorage
+    from huitou.members.profiles.service import Members
 
 
 def main_handler(event: dict[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from huitou.catalog.menu.models import MenuAnswer
-from huitou.catalog.menu.service import Menu
-from huitou.catalog.stores.models import MenuRequest, StoresAnswer, StoresRequest
-from huitou.catalog.stores.service import Stores
 from huitou.runtime.handler import Action, Call, serve
+from huitou.runtime.loading import late_imports
+
+with late_imports():
+    from huitou.catalog.menu.models import MenuAnswer
+    from huitou.catalog.menu.service import Menu
+    from huitou.catalog.stores.models import MenuRequest, StoresAnswer, StoresRequest
+    from huitou.catalog.stores.service import Stores
 
 
 def main_handler(event: dict[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,18 +10,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from huitou.loyalty.tier_rollouts.models import (
-    ApplyRequest,
-    DryRunAnswer,
-    DryRunRequest,
-    RulesAnswer,
-    RulesRequest,
-    RunAnswer,
-    RunRequest,
-)
-from huitou.loyalty.tier_rollouts.service import TierRuns
-from huitou.loyalty.tiers.service import Tiers
 from huitou.runtime.handler import Action, Call, serve
+from huitou.runtime.loading import late_imports
+
+with late_imports():
+    from huitou.loyalty.tier_rollouts.models import (
+        ApplyRequest,
+        DryRunAnswer,
+        DryRunRequest,
+        RulesAnswer,
+        RulesRequest,
+        RunAnswer,
+        RunRequest,
+    )
+    from huitou.loyalty.tier_rollouts.service import TierRuns
+    from huitou.loyalty.tiers.service import Tiers
+    from huitou.operations.rule_linter.service import RuleLinter
 
 
 def main_handler(event: dict[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:
@@ -67,8 +71,6 @@ def _dry_run(call: Call, request: DryRunRequest) -> object:
 
 
 def _apply(call: Call, request: ApplyRequest) -> object:
-    from huitou.operations.rule_linter.service import RuleLinter  # Late: triggers don't need it.
-
     RuleLinter(call.database, call.clock).refuse_tiers(request.rules)
     return _runs(call).apply_rules(request.rules)
 

@@ -9,10 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from huitou.integrations.functions import Functions
 from huitou.runtime.database import connect_for_waiting
 from huitou.runtime.handler import Call, serve
-from huitou.runtime.relay import Relay
+from huitou.runtime.loading import late_imports
+
+with late_imports():
+    from huitou.integrations.functions import Functions
+    from huitou.runtime.relay import Relay
+
 
 _SPARE_S = 10.0  # Kept for the last batch and the hand-over.
 

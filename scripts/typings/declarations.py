@@ -12,7 +12,7 @@ from huitou.runtime.errors import Code, ErrorCode, all_codes
 from huitou.runtime.handler import Action
 from huitou.runtime.rates import WaitAnswer
 from typings.schemas import Schemas
-from typings.tables import Table, answer_model
+from typings.tables import Table
 from typings.typescript import comment, interface
 
 _HEAD = """\
@@ -140,7 +140,7 @@ def _door(
 
 
 def _kinds(schemas: Schemas, action: Action) -> tuple[str, str]:
-    return schemas.request(action.request), schemas.answer(answer_model(action))
+    return schemas.request(action.request), schemas.answer(action.answer)
 
 
 def _codes() -> str:

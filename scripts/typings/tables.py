@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import sys
 from collections.abc import Iterator, Mapping
@@ -12,8 +11,6 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
-
-from pydantic import BaseModel
 
 from bootstrap import ROOT
 from huitou.runtime.handler import Action, Call
@@ -100,12 +97,3 @@ def _beside(folder: Path) -> Iterator[None]:
         for module in own & set(sys.modules):
             del sys.modules[module]
         sys.modules.update(others)
-
-
-def answer_model(action: Action) -> type[BaseModel]:
-    """Return the model of an action's answer; imports it if the action only names it."""
-    if not isinstance(action.answer, str):
-        return action.answer
-    module, _, name = action.answer.partition(":")
-    model: type[BaseModel] = getattr(importlib.import_module(module), name)
-    return model

@@ -22,7 +22,11 @@ from huitou.operations.console.lookup_rules import masked_digits, masked_name
 from huitou.operations.erasures.models import EraseAnswer, EraseMemberRequest
 from huitou.operations.merges.models import MergeAnswer, MergeMembersRequest
 from huitou.ordering.orders.models import OrdersAnswer
+from huitou.runtime.loading import late_imports
 from huitou.runtime.paging import PageRequest
+
+with late_imports():
+    from huitou.marketing.deliveries.models import InboxAnswer
 
 
 def _search(desk: Desk, request: FindMembersRequest) -> object:
@@ -160,9 +164,7 @@ ROUTES = {
     "statement": Route(OneMemberPageRequest, _statement, StatementAnswer),
     "orders": Route(OneMemberPageRequest, _orders, OrdersAnswer),
     "coupons": Route(OneMemberPageRequest, _coupons, WalletAnswer),
-    "messages": Route(
-        OneMemberPageRequest, _messages, "huitou.marketing.deliveries.models:InboxAnswer"
-    ),
+    "messages": Route(OneMemberPageRequest, _messages, InboxAnswer),
     "adjust": Route(
         AdjustPointsRequest, _adjust, AdjustmentAnswer, signed=("actor", "role"),
         target=_member,

@@ -96,7 +96,7 @@ class Route:
 
     request: type[BaseModel]
     run: Callable[[Desk, Any], object]
-    answer: type[BaseModel] | str
+    answer: type[BaseModel]
     signed: tuple[str, ...] = ()
     target: Callable[[Any], str] | None = None
     before: Callable[[Desk, Any], dict[str, Any]] | None = None

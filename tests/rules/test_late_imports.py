@@ -1,0 +1,78 @@
+"""Late imports load a module when a name is first used, and hide nothing that a usual import shows.
+
+What each function loads for its first call is in `tests/cloud/test_cold_start.py`.
+"""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bootstrap import ROOT
+from huitou.runtime.loading import Late, late_imports, loaded
+
+SOURCES = [
+    path
+    for folder in ("functions", "layers/core")
+    for path in sorted((ROOT / folder).rglob("*.py"))
+    if "with late_imports()" in path.read_text(encoding="utf-8")
+]
+
+
+def test_a_module_is_loaded_when_a_name_is_called_or_read_and_not_before() -> None:
+    script = (
+        "import sys\n"
+        "from huitou.runtime.loading import late_imports\n"
+        "with late_imports():\n"
+        "    from huitou.runtime.cache import Cache\n"
+        "    from huitou.runtime.paging import PageRequest\n"
+        "    import decimal\n"
+        "names = ('decimal', 'huitou.runtime.cache', 'huitou.runtime.paging')\n"
+        "print([name in sys.modules for name in names])\n"
+        "Cache(), PageRequest.model_fields\n"
+        "print([name in sys.modules for name in names])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={"PYTHONPATH": str(ROOT / "layers" / "core")},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stdout.splitlines() == ["[True, False, False]", "[True, True, True]"]
+
+
+def test_after_the_block_imports_are_as_usual_also_if_the_block_failed() -> None:
+    with pytest.raises(ZeroDivisionError), late_imports():
+        1 / 0  # noqa: B018
+    from huitou.runtime.paging import PageRequest
+
+    assert not isinstance(PageRequest, Late)
+
+
+def test_a_late_name_is_refused_where_only_the_class_itself_can_stand() -> None:
+    with late_imports():
+        from huitou.runtime.errors import Refusal
+    with pytest.raises(TypeError):
+        isinstance(ValueError(), Refusal)
+    with pytest.raises(TypeError):
+        type("Special", (Refusal,), {})
+    assert issubclass(loaded(Refusal), Exception)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_each_late_import_names_something_that_exists(path: Path) -> None:
+    """A name that is wrong would else be found by the first member who needs it."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.With) and "late_imports" in ast.unparse(node.items[0]):
+            for line in node.body:
+                assert isinstance(line, ast.ImportFrom)
+                assert line.module is not None
+                for name in line.names:
+                    assert name.asname is None, "late imports keep their names"
+                    assert loaded(Late(line.module, name.name)) is not None
