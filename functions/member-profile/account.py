@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
+from typing import Any
 
 from huitou.runtime.errors import Unavailable
 from huitou.runtime.handler import Action
@@ -30,8 +31,11 @@ with late_imports():
 
 
 def login(call: ProfileCall, request: LoginRequest) -> object:
+    def bind(member_id: str, scene: str, network: str | None, session: Any) -> bool:
+        return call.binding.bind_inviter(member_id, scene, network, session)
+
     key = call.settings.phone_key
-    answer = call.members.login(call.member, request.scene, key, call.binding.bind_inviter)
+    answer = call.members.login(call.member, request.scene, key, bind)
     if answer.get("invited") and call.member.address:
         # If the service doesn't answer, the member is registered without a rank and doesn't wait.
         with suppress(Unavailable):

@@ -20,7 +20,7 @@ from huitou.catalog.stores.models import StoreForm
 from huitou.catalog.stores.rules import by_day_clock
 from huitou.coupons.issuing.models import TemplateForm, TillUse
 from huitou.coupons.issuing.service import Coupons
-from huitou.loyalty.tiers.models import DEFAULT_RULES, TierRules
+from huitou.loyalty.tiers.models import TierRules, default_rules
 from huitou.marketing.campaigns.models import Campaign
 from huitou.members.profiles.till_service import FirstOrder, TillMembers
 from huitou.operations.merges.proofs import proof_code
@@ -61,7 +61,7 @@ def test_a_field_says_which_kinds_it_is_for(owner: Browser) -> None:
 
 
 def test_a_draft_of_tiers_shows_the_text_for_members(owner: Browser) -> None:
-    rules = DEFAULT_RULES.document()
+    rules = default_rules().document()
     silver = rules["levels"][1]
     silver |= {"name": "白银", "spend_fen": 50_000}
     answer = owner.ask("tiers/preview", rules=rules, figures={"spend_fen": 38_000})

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple, get_args
 
 from huitou.promotions.offers.kinds import Kind
-from huitou.promotions.offers.models import DEFAULT_STACKING, Group, StackingRules, Terms, walk
+from huitou.promotions.offers.models import Group, StackingRules, Terms, default_stacking, walk
 from price_states import Offered, Row
 
 Source = Literal["tier", "offer", "coupon"]
@@ -114,7 +114,7 @@ def _rows(rng: random.Random) -> list[Row]:
 def _tree(rng: random.Random) -> tuple[list[Group], list[list[str]]]:
     """Return a valid tree, and sets of groups of which none lies within another."""
     if rng.random() < 0.3:
-        return list(DEFAULT_STACKING.groups), []
+        return list(default_stacking().groups), []
     names = list(NAMES)
     if rng.random() < 0.3:
         names.remove(rng.choice(NAMES))

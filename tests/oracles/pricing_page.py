@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from huitou.promotions.offers.models import COUPON, DEFAULT_STACKING, MEMBER, Group, Terms
+from huitou.promotions.offers.models import COUPON, MEMBER, Group, Terms, default_stacking
 from price_by_force import least
 from price_states import Offered, Row
 
@@ -51,7 +51,7 @@ def _example(name: str, raw: dict[str, Any]) -> Example:
     if off_bp := raw.get("tier_off_bp"):
         terms = Terms(kind="percent_off", off_bp=off_bp, base="running")
         offered.append(Offered("tier", "tier", 1, terms, MEMBER))
-    groups = [Group(**group) for group in raw.get("stacking", [])] or DEFAULT_STACKING.groups
+    groups = [Group(**group) for group in raw.get("stacking", [])] or default_stacking().groups
     return Example(name, rows, offered, groups, raw.get("delivery_fen", 0), raw["pays_fen"])
 
 

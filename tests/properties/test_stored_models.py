@@ -24,7 +24,7 @@ from huitou.loyalty.notices.models import Notice
 from huitou.loyalty.points.models import Account, LedgerEntry, LotMove, PointsRules
 from huitou.loyalty.rewards.models import Exchange, MallItem, Stock
 from huitou.loyalty.tier_rollouts.models import TierRun
-from huitou.loyalty.tiers.models import DEFAULT_RULES, Goals, Level, TierChange, TierRules
+from huitou.loyalty.tiers.models import Goals, Level, TierChange, TierRules, default_rules
 from huitou.marketing.campaigns.models import CampaignState
 from huitou.marketing.deliveries.models import Delivery, Exposure
 from huitou.marketing.features.models import Features, Visit
@@ -44,7 +44,7 @@ from huitou.payments.discrepancies.models import Discrepancy
 from huitou.payments.profit_sharing.models import Receiver, Share, SharePart, ShareRules, ShareTerms
 from huitou.payments.refunds.models import Refund, RefundRules
 from huitou.payments.wechat_pay.models import PlatformCertificate
-from huitou.promotions.offers.models import DEFAULT_STACKING, Limits, Offer, Terms
+from huitou.promotions.offers.models import Limits, Offer, Terms, default_stacking
 from huitou.promotions.quotas.models import MemberUses, Pool
 from huitou.runtime.database import Database
 from huitou.runtime.documents import Stored
@@ -159,7 +159,7 @@ MODELS: dict[str, st.SearchStrategy[Stored]] = {
     "tier_runs": st.builds(TierRun, id=words, revision=fen, started_at=moments, members=fen,
                            cursor=words, ended_at=st.none() | moments),
     "rules": st.sampled_from(
-        [DEFAULT_RULES, YEARLY_RULES, PointsRules(), RefundRules(), DEFAULT_STACKING,
+        [default_rules(), YEARLY_RULES, PointsRules(), RefundRules(), default_stacking(),
          MessageRules(), ReferralRules()]),
     "features": st.builds(
         Features, id=words, orders=fen, spend_fen=fen, first_order_at=st.none() | moments,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from huitou.catalog.stores.models import OpeningHours, Store
 from huitou.catalog.stores.rules import business_day, takes_orders
 from huitou.coupons.issuing.rules import end_of_day
-from huitou.loyalty.tiers.models import DEFAULT_RULES, Figures, TierAccount
+from huitou.loyalty.tiers.models import Figures, TierAccount, default_rules
 from huitou.loyalty.tiers.rules import Evaluation
 from tier_lives import evaluate
 
@@ -72,7 +72,7 @@ def test_a_coupon_ends_with_its_last_local_day_inclusive() -> None:
 
 
 def by_spend(spend: dict[str, int], today: str) -> Evaluation:
-    return evaluate(TierAccount(id="m", spend_by_day=spend), DEFAULT_RULES, today)
+    return evaluate(TierAccount(id="m", spend_by_day=spend), default_rules(), today)
 
 
 def test_the_rolling_window_counts_365_days_including_today() -> None:
@@ -110,8 +110,8 @@ def test_the_review_day_is_the_first_day_on_which_the_level_is_lost(
 
 
 def test_the_figures_missing_for_the_next_tier_are_known() -> None:
-    silver = DEFAULT_RULES.above("basic")
+    silver = default_rules().above("basic")
     assert silver is not None
     assert silver.name == "白银"
     assert silver.missing(Figures(spend_fen=38_000)) == {"spend_fen": 12_000}
-    assert DEFAULT_RULES.above("gold") is None
+    assert default_rules().above("gold") is None

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from huitou.catalog.stores.rules import shifted
 from huitou.loyalty.birthdays.rules import birthday_from
 from huitou.loyalty.notices.rules import words
-from huitou.loyalty.tiers.models import DEFAULT_RULES, Standing, TierAccount, TierRules
+from huitou.loyalty.tiers.models import Standing, TierAccount, TierRules, default_rules
 from huitou.loyalty.tiers.rules import BEFORE_BASE_DAYS, MOST_DAYS_KEPT
 from hunting import examples
 from tier_lives import evaluate
@@ -308,8 +308,8 @@ def test_an_old_standing_is_promised_through_its_day_if_the_days_give_less() -> 
     assert stands(account, held, "2027-01-01")[0] == "basic"
     dated = Standing(level="silver", rules_revision=1, since_day=day(0))
     account = spent(tier=dated, review_on=day(365))
-    assert evaluate(account, DEFAULT_RULES, day(364)).level.level == "silver"
-    assert evaluate(account, DEFAULT_RULES, day(365)).level.level == "basic"
+    assert evaluate(account, default_rules(), day(364)).level.level == "silver"
+    assert evaluate(account, default_rules(), day(365)).level.level == "basic"
 
 
 def test_a_refund_before_this_version_evaluates_undoes_an_old_standing() -> None:

@@ -13,7 +13,7 @@ from huitou.loyalty.points.models import PointsRules
 from huitou.operations.maintenance.models import LoadRequest
 from huitou.operations.rule_linter.facts import RuleFacts
 from huitou.operations.rule_linter.rules import LINTERS, faults_of
-from huitou.promotions.offers.models import DEFAULT_STACKING, Offer
+from huitou.promotions.offers.models import Offer, default_stacking
 from simulation.chain import chain
 
 NO_RULES = {"stores", "dishes", "store_dishes", "scenes"}
@@ -53,7 +53,7 @@ def faults(kind: str, fields: Mapping[str, Any], *others: Offer) -> list[tuple[s
         points=PointsRules(),
         stores=frozenset(("jingan", "xujiahui")),
         offers=[*others, document] if kind == "offers" else [],
-        stacking=DEFAULT_STACKING,
+        stacking=default_stacking(),
     )
     found = faults_of(kind, document, facts, "")
     for fault in found:
@@ -344,7 +344,7 @@ def test_the_sample_chain_and_the_defaults_have_no_fault() -> None:
         points=PointsRules(),
         stores=frozenset(store.id for store in request.stores),
         offers=request.offers,
-        stacking=DEFAULT_STACKING,
+        stacking=default_stacking(),
     )
     for kind in LINTERS:
         held = getattr(request, kind)
@@ -352,4 +352,4 @@ def test_the_sample_chain_and_the_defaults_have_no_fault() -> None:
             assert faults_of(kind, document, facts, "") == [], kind
     for kind in ("referral_rules", "points_rules", "refund_rules", "message_rules"):
         assert faults(kind, {}) == []
-    assert faults_of("stacking_rules", DEFAULT_STACKING, facts, "") == []
+    assert faults_of("stacking_rules", default_stacking(), facts, "") == []

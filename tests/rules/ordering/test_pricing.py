@@ -19,7 +19,7 @@ from huitou.ordering.quotes.rules import cart_lines, price, priced_lines
 from huitou.ordering.quotes.service import weigh
 from huitou.promotions.discounts.models import Line
 from huitou.promotions.discounts.shares import allocate
-from huitou.promotions.offers.models import DEFAULT_STACKING, Terms
+from huitou.promotions.offers.models import Terms, default_stacking
 from huitou.promotions.offers.rules import Compiled
 from huitou.runtime.errors import Refusal
 
@@ -115,7 +115,7 @@ def priced(lines: list[Line], level: Level = BASIC, *held: Coupon, points: int =
     )
     store = Store(id="s", brand_id="b", name="s", hours=[])
     rules = [rule_for(one, NOON, store) for one in held]
-    outcome = weigh(cart_lines(lines), inputs, Compiled([], DEFAULT_STACKING), rules)
+    outcome = weigh(cart_lines(lines), inputs, Compiled([], default_stacking()), rules)
     return price(lines, outcome, MemberOffer(level=level, tier_rules_revision=1, points=points))
 
 

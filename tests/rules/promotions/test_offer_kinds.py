@@ -9,7 +9,7 @@ import pytest
 
 from bootstrap import ROOT
 from huitou.promotions.offers.kinds import KINDS, Kind
-from huitou.promotions.offers.models import DEFAULT_STACKING, Terms
+from huitou.promotions.offers.models import Terms, default_stacking
 from price_by_force import Offered, Row, least
 from price_engine import engine
 
@@ -34,15 +34,15 @@ def test_each_kind_has_an_entry() -> None:
 def test_a_kind_takes_off_what_the_brute_force_says(kind: Kind, all_fields: bool) -> None:
     terms = terms_of(kind, all_fields=all_fields)
     offered = [Offered("offer", "one", 1, terms, "activity")]
-    found = engine(ROWS, offered, DEFAULT_STACKING.groups, 600)
-    assert found.key == least(ROWS, offered, DEFAULT_STACKING.groups, 600)
+    found = engine(ROWS, offered, default_stacking().groups, 600)
+    assert found.key == least(ROWS, offered, default_stacking().groups, 600)
     assert [one.rule.source_id for one in found.outcome.taken] == ["one"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_line_loses_more_than_the_bound_of_its_kind(kind: Kind) -> None:
     offered = [Offered("offer", "one", 1, terms_of(kind, all_fields=False), "activity")]
-    (taken,) = engine(ROWS, offered, DEFAULT_STACKING.groups, 600).outcome.taken
+    (taken,) = engine(ROWS, offered, default_stacking().groups, 600).outcome.taken
     for row, share in zip(ROWS, taken.shares, strict=True):
         line_fen = row.quantity * row.unit_fen
         assert share <= taken.rule.arithmetic.most_of_line_fen(line_fen, None)

@@ -11,7 +11,7 @@ from chain_data import FakeClock, Shop, item
 from huitou.loyalty.points.models import PointsRules
 from huitou.loyalty.tier_rollouts.models import DryRunRequest
 from huitou.loyalty.tier_rollouts.service import PAGE, TierRuns
-from huitou.loyalty.tiers.models import DEFAULT_RULES, TierRules
+from huitou.loyalty.tiers.models import TierRules, default_rules
 from huitou.loyalty.tiers.service import Tiers
 from huitou.operations.maintenance.repository import RulesRepository
 from huitou.runtime.database import Database
@@ -63,7 +63,7 @@ def test_the_default_rules_are_kept_as_the_first_revision(shop: Shop, tiers: Tie
         shop.database.collection(name).delete_many({})
     tiers.put_rules(changed(2))
     kept = revision_of(shop.database.collection("rules"), "tiers", 1)
-    assert kept == DEFAULT_RULES.document()
+    assert kept == default_rules().document()
 
 
 def test_an_interrupted_edit_of_rules_can_be_repeated(shop: Shop) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pymongo.client_session import ClientSession
 
 from huitou.catalog.stores.models import BRAND_ZONE
 from huitou.catalog.stores.rules import brand_day
 from huitou.coupons.issuing.errors import COUPON, CouponErrors
-from huitou.coupons.issuing.models import Coupon, CouponTemplate, IssueCouponRequest
 from huitou.coupons.issuing.repository import CouponRepository
 from huitou.coupons.issuing.rules import coupon_for, coupon_id, next_places, subject_of
 from huitou.coupons.issuing.service import Coupons
@@ -19,6 +18,9 @@ from huitou.promotions.quotas.service import Limiter
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
+
+if TYPE_CHECKING:
+    from huitou.coupons.issuing.models import Coupon, CouponTemplate, IssueCouponRequest
 
 Result = TypeVar("Result")
 

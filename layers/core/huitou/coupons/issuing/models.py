@@ -39,7 +39,7 @@ class CouponTemplate(Stored):
         description="到门店这一营业日结束为止；与有效天数都填时，先到者为准",
     )
     per_member_limit: SomeCount | None = Field(default=None, title="每人限领")
-    limits: Limits = Field(default=Limits(), title="发放限制")
+    limits: Limits = Field(default=Limits.model_construct(), title="发放限制")
     group: Id = Field(default=COUPON, title="叠加组")
     borne_by: Bearer = Field(
         default="brand", title="承担方", json_schema_extra={"labels": BEARER_NAMES}

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from datetime import date, datetime, time, timedelta
-from typing import NamedTuple, assert_never
+from typing import TYPE_CHECKING, NamedTuple, assert_never
 from zoneinfo import ZoneInfo
 
 from huitou.catalog.stores.models import BRAND_CUT, Store
 from huitou.catalog.stores.rules import business_day, store_day_clock
 from huitou.coupons.issuing.models import Coupon, CouponTemplate, Issued
 from huitou.promotions.discounts.models import Reason, ReasonCode, Rule
-from huitou.promotions.offers.models import Terms
+
+if TYPE_CHECKING:
+    from huitou.promotions.offers.models import Terms
 
 RETURN_GRACE = timedelta(hours=24)
 MOST_HELD = 200  # A member is shown at most so many usable coupons at a time.

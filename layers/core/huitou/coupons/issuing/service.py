@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pymongo.client_session import ClientSession
 
@@ -40,12 +40,14 @@ from huitou.coupons.issuing.rules import (
 )
 from huitou.coupons.issuing.storing_service import CouponStore
 from huitou.persons.ids.service import Persons
-from huitou.promotions.quotas.models import InFlight
 from huitou.promotions.quotas.service import Limiter
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal, Unavailable
 from huitou.runtime.paging import PageRequest
+
+if TYPE_CHECKING:
+    from huitou.promotions.quotas.models import InFlight
 
 IssueNotes = dict[str, str]  # What else is kept with a coupon: `scene`, `actor`, `reason`.
 CLAIMS_A_DAY = 20  # A member may try to claim so often on a day, all templates together.

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from pymongo.client_session import ClientSession
 from pymongo.errors import BulkWriteError
 
-from huitou.coupons.issuing.models import Coupon
 from huitou.coupons.issuing.repository import CouponRepository
 from huitou.coupons.issuing.rules import coupon_id
 from huitou.persons.ids.rules import names_of
 from huitou.persons.ids.service import Persons
 from huitou.runtime.database import Database, is_duplicate
+
+if TYPE_CHECKING:
+    from huitou.coupons.issuing.models import Coupon
 
 
 class CouponStore:

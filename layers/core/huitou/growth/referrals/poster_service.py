@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from huitou.growth.referrals.poster_models import PosterDesign
 from huitou.growth.referrals.posters import NoPoster, draw, poster_name
 from huitou.runtime.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from huitou.growth.referrals.poster_models import PosterDesign
 
 
 class Storage(Protocol):

@@ -6,10 +6,10 @@ import hashlib
 import io
 from typing import TYPE_CHECKING
 
-from huitou.growth.referrals.poster_models import PosterDesign
-
 if TYPE_CHECKING:
     from PIL import Image
+
+    from huitou.growth.referrals.poster_models import PosterDesign
 
 MOST_PIXELS = 8_000_000  # Of a background; in memory each pixel takes three bytes.
 QUIET_PART = 16  # The white margin is 1/16 of the code's side, so that phones find its edge.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from huitou.catalog.stores.rules import brand_day
 from huitou.growth.referrals.models import (
@@ -16,8 +16,10 @@ from huitou.growth.referrals.models import (
     ReferralRules,
     ReferralTerms,
 )
-from huitou.ordering.orders.models import Order
 from huitou.runtime.errors import Lang
+
+if TYPE_CHECKING:
+    from huitou.ordering.orders.models import Order
 
 REFUND_WINDOW = timedelta(hours=24)  # So long after its completion the order may be refunded.
 BURST_WINDOW = timedelta(hours=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import secrets
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pymongo.errors import DuplicateKeyError
 
@@ -21,7 +21,6 @@ from huitou.growth.referrals.models import (
     ReferralCode,
     SettlingOutcome,
 )
-from huitou.growth.referrals.poster_models import PosterDesign
 from huitou.growth.referrals.repository import ReferralRepository
 from huitou.growth.referrals.rules import (
     code_from,
@@ -41,13 +40,16 @@ from huitou.marketing.audiences.rules import is_minor
 from huitou.members.profiles.errors import MEMBER
 from huitou.members.profiles.rules import friend_scene
 from huitou.members.profiles.service import Members
-from huitou.ordering.orders.models import Order
 from huitou.ordering.orders.service import Orders
 from huitou.persons.ids.service import Persons
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Lang, Refusal, Unavailable
 from huitou.runtime.paging import PageRequest
+
+if TYPE_CHECKING:
+    from huitou.growth.referrals.poster_models import PosterDesign
+    from huitou.ordering.orders.models import Order
 
 TRIES = 10  # Friends of one inviter who are settled at once may take each other's numbers.
 MOST_GENERATIONS = 50  # How often one set of friends may be broken and completed again.

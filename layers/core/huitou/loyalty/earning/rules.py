@@ -7,16 +7,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from fractions import Fraction
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
 from huitou.catalog.stores.rules import in_hours
 from huitou.loyalty.earning.models import EarningRule, EarningTerms, FirstOrderBonus, WentBack
 from huitou.loyalty.points.models import NEVER, ON_COMPLETION, Expiry, PointsRules, RuleRef, Usable
 from huitou.loyalty.points.rules import Award
-from huitou.loyalty.tiers.models import Level
-from huitou.promotions.discounts.models import Discount, Line
 from huitou.runtime.errors import Lang
+
+if TYPE_CHECKING:
+    from huitou.loyalty.tiers.models import Level
+    from huitou.promotions.discounts.models import Discount, Line
 
 BonusEvent = Literal["review", "check_in"]  # Events that aren't orders.
 BonusOutcome = Literal["awarded", "awarded_before", "nothing_left", "no_rule"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, timedelta
+from typing import TYPE_CHECKING
 
 from pymongo.client_session import ClientSession
 
@@ -26,13 +27,15 @@ from huitou.loyalty.earning.rules import (
 from huitou.loyalty.points.models import LedgerEntry, PointsRules, RuleRef
 from huitou.loyalty.points.rules import Award, EntryOrigin, TakenBack
 from huitou.loyalty.points.service import Points
-from huitou.loyalty.tiers.models import Level
 from huitou.loyalty.tiers.service import Tiers
 from huitou.persons.ids.rules import names_of
 from huitou.persons.ids.service import Persons
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Lang, Refusal
+
+if TYPE_CHECKING:
+    from huitou.loyalty.tiers.models import Level
 
 PAID_LATE = timedelta(days=31)  # An order's payment may be reported this long after its day.
 

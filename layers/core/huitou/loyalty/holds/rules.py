@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from huitou.loyalty.holds.errors import HoldErrors
-from huitou.loyalty.holds.models import Hold, Purpose
 from huitou.loyalty.points.rules import EntryOrigin
 from huitou.runtime.errors import Code, Refusal
+
+if TYPE_CHECKING:
+    from huitou.loyalty.holds.models import Hold, Purpose
 
 HELD_FOR = timedelta(minutes=15)  # As long as an order waits for payment.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from pymongo.client_session import ClientSession
 
@@ -11,13 +12,15 @@ from huitou.loyalty.holds.errors import HOLD, HoldErrors
 from huitou.loyalty.holds.models import Hold, HoldAnswer, HoldStatus, Purpose
 from huitou.loyalty.holds.repository import HoldRepository
 from huitou.loyalty.holds.rules import HELD_FOR, check_id, check_same, use_of
-from huitou.loyalty.points.models import LotMove
 from huitou.loyalty.points.service import Points
 from huitou.loyalty.tiers.service import Tiers
 from huitou.persons.ids.service import Persons
 from huitou.runtime.clock import Clock, milliseconds
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
+
+if TYPE_CHECKING:
+    from huitou.loyalty.points.models import LotMove
 
 
 class Holds:

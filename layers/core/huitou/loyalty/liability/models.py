@@ -37,11 +37,11 @@ class PointsMonth(Stored):
     After a month is over its entries never change, so it is stored once and never again.
     """
 
-    sums: Sums = Sums()
+    sums: Sums = Sums.model_construct()
     open: dict[str, int] = Field(default={})
     pending: dict[str, int] = Field(default={})
     owed: int = 0
-    test: Sums = Sums()
+    test: Sums = Sums.model_construct()
 
 
 class ShownSums(Answer):

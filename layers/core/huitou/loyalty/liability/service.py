@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from huitou.catalog.stores.rules import days_between
-from huitou.loyalty.liability.models import LiabilityAnswer, PointsMonth
 from huitou.loyalty.liability.repository import LiabilityRepository
 from huitou.loyalty.liability.rules import (
     counted,
@@ -22,6 +21,9 @@ from huitou.loyalty.points.service import Points
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
+
+if TYPE_CHECKING:
+    from huitou.loyalty.liability.models import LiabilityAnswer, PointsMonth
 
 
 class Liability:

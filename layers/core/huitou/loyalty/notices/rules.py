@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, timedelta
+from typing import TYPE_CHECKING
 
-from huitou.loyalty.notices.models import NoticeKind
 from huitou.runtime.errors import Lang
+
+if TYPE_CHECKING:
+    from huitou.loyalty.notices.models import NoticeKind
 
 _MISSING = {
     "zh": {"spend_fen": "再消费 {}", "orders": "再下 {} 单", "points": "再获得 {} 积分"},

@@ -83,9 +83,9 @@ class PointsRules(Stored):
     counts_points_part: bool = Field(default=False, title="积分抵扣部分也积分")
     excluded_categories: Annotated[list[Id], Most(500)] = Field(default=[], title="不积分的分类")
     excluded_dish_ids: Annotated[list[Id], Most(500)] = Field(default=[], title="不积分的菜品")
-    expiry: Expiry = Field(default=Expiry(), title="有效期")
-    usable: Usable = Field(default=Usable(), title="到账时间")
-    caps: Caps = Field(default=Caps(), title="上限")
+    expiry: Expiry = Field(default=Expiry.model_construct(), title="有效期")
+    usable: Usable = Field(default=Usable.model_construct(), title="到账时间")
+    caps: Caps = Field(default=Caps.model_construct(), title="上限")
     point_value_fen: SomeFen = Field(default=1, title="1 积分抵扣金额（分）")
     max_order_share_bp: int = Field(
         default=3_000,
@@ -106,7 +106,7 @@ class PointsRules(Stored):
     )
     notice_days: int = Field(default=7, ge=1, le=60, title="到期前几天提醒")
     adjust_limit_points: Points = Field(default=1_000, title="人工调整超过多少积分需复核")
-    gift_limits: GiftLimits = Field(default=GiftLimits(), title="人工赠送额度")
+    gift_limits: GiftLimits = Field(default=GiftLimits.model_construct(), title="人工赠送额度")
 
     @model_validator(mode="after")
     def _rates_are_positive(self) -> Self:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pymongo import UpdateOne
 from pymongo.client_session import ClientSession
 
 from huitou.loyalty.points.models import Account, LedgerEntry, PointsRules
-from huitou.loyalty.points.rules import Book
 from huitou.runtime.database import Database, Document
 from huitou.runtime.errors import Code, HuitouError
 from huitou.runtime.revisions import revision_of
 from huitou.runtime.triggers import DUE
+
+if TYPE_CHECKING:
+    from huitou.loyalty.points.rules import Book
 
 # Fields of other areas to write into accounts along with points, by member; None removes one.
 OtherFields = Mapping[str, Document]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from huitou.loyalty.points.models import EntryKind
+if TYPE_CHECKING:
+    from huitou.loyalty.points.models import EntryKind
 
 _SUMS: dict[EntryKind, str] = {
     "use": "used", "return": "used", "expire": "expired", "claw-back": "clawed_back",

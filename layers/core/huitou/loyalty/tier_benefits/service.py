@@ -7,15 +7,18 @@ coupons are issued, the next run finds them, and issues only those that are miss
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from huitou.catalog.stores.rules import shifted
 from huitou.coupons.issuing.service import Coupons
 from huitou.loyalty.birthdays.rules import birthday_from
-from huitou.loyalty.tier_benefits.models import GrantOutcome
 from huitou.loyalty.tiers.service import MOST_TRIES, Tiers
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Unavailable
+
+if TYPE_CHECKING:
+    from huitou.loyalty.tier_benefits.models import GrantOutcome
 
 
 class TierCoupons:

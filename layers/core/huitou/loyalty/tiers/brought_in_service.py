@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
@@ -19,12 +20,14 @@ from huitou.loyalty.tiers.models import (
     TierChange,
 )
 from huitou.loyalty.tiers.repository import TierRepository
-from huitou.loyalty.tiers.rules import Case
 from huitou.loyalty.tiers.service import Tiers
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal, Unavailable
 from huitou.runtime.triggers import DONE, DUE
+
+if TYPE_CHECKING:
+    from huitou.loyalty.tiers.rules import Case
 
 MOST_TRIES = 5
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from functools import cache
 from itertools import pairwise
 from typing import Annotated, Literal, Self
 
@@ -271,13 +272,16 @@ class TierRules(Stored):
         return reached[-1] if reached else self.levels[0]
 
 
-DEFAULT_RULES = TierRules(
-    levels=[
-        Level(level="basic", name="普通", spend_fen=0),
-        Level(level="silver", name="白银", spend_fen=50_000, discount_bp=9_000),
-        Level(level="gold", name="黄金", spend_fen=200_000, discount_bp=8_800),
-    ]
-)
+@cache
+def default_rules() -> TierRules:
+    """Return the levels of a chain that hasn't set its own."""
+    return TierRules(
+        levels=[
+            Level(level="basic", name="普通", spend_fen=0),
+            Level(level="silver", name="白银", spend_fen=50_000, discount_bp=9_000),
+            Level(level="gold", name="黄金", spend_fen=200_000, discount_bp=8_800),
+        ]
+    )
 
 
 class Standing(Record):
@@ -346,7 +350,7 @@ class TierAccount(Stored):
     orders_by_day: dict[str, int] = Field(default={})
     points_by_day: dict[str, int] = Field(default={})
     waived_by_day: dict[str, int] = Field(default={})
-    tier: Standing = Standing()
+    tier: Standing = Standing.model_construct()
     tier_base: TierBase | None = None
     tier_review: str | None = None
     review_on: str | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pymongo import UpdateOne
 from pymongo.client_session import ClientSession
@@ -12,17 +12,19 @@ from pymongo.client_session import ClientSession
 from huitou.catalog.stores.rules import brand_day
 from huitou.loyalty.tiers.models import (
     BY_DAY,
-    DEFAULT_RULES,
     Standing,
     TierAccount,
     TierBase,
     TierChange,
     TierRules,
+    default_rules,
 )
-from huitou.loyalty.tiers.rules import Evaluation
 from huitou.runtime.database import Database, Document
 from huitou.runtime.revisions import history_of, put_revision, revision_of, revisions_in_force
 from huitou.runtime.triggers import DONE, DUE
+
+if TYPE_CHECKING:
+    from huitou.loyalty.tiers.rules import Evaluation
 
 DUE_AT_ONCE = 10_000  # The most of one sweep; the next one finds the rest.
 REVISION_KEPT_S = 3_600.0  # How long a revision is cached; it never changes.
@@ -46,7 +48,7 @@ class TierRepository:
 
         def read() -> TierRules:
             found = self._rules.find_one({"_id": "tiers"})
-            return TierRules.model_validate(found) if found else DEFAULT_RULES
+            return TierRules.model_validate(found) if found else default_rules()
 
         rules = self._cache.get("tier rules", read)
         return rules if rules.revision >= at_least else read()
@@ -83,10 +85,10 @@ class TierRepository:
 
     def put_rules(self, rules: TierRules, field: str, at: datetime) -> None:
         """Store a later revision, in force from `at` on; before the first one the defaults too."""
-        first = DEFAULT_RULES.revision
+        first = default_rules().revision
         stored = self._rules.find_one({"_id": "tiers"}, {"revision": 1})
         if stored is None and rules.revision > first:
-            put_revision(self._rules, DEFAULT_RULES.document(), field)
+            put_revision(self._rules, default_rules().document(), field)
         is_first = stored is None or stored["revision"] <= first
         put_revision(self._rules, rules.document(), field, at, is_first=is_first)
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pymongo.client_session import ClientSession
 
 from huitou.catalog.stores.rules import brand_day, shifted
 from huitou.loyalty.notices.service import Notices
 from huitou.loyalty.points.errors import ACCOUNT
-from huitou.loyalty.tiers.holding import Timeline
 from huitou.loyalty.tiers.models import (
     BY_DAY,
     EvaluationOutcome,
@@ -32,6 +31,9 @@ from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Lang, Refusal, Unavailable
 from huitou.runtime.triggers import DONE, DUE
+
+if TYPE_CHECKING:
+    from huitou.loyalty.tiers.holding import Timeline
 
 MOST_TRIES = 5
 # An account's personal fields: removed when the member is merged into another or erased.

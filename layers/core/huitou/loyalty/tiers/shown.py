@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from huitou.catalog.stores.rules import shifted
 from huitou.loyalty.notices.rules import to_reach, words
-from huitou.loyalty.tiers.models import Figures, Goals, Level, Standing
-from huitou.loyalty.tiers.rules import Case
 from huitou.runtime.errors import Lang
+
+if TYPE_CHECKING:
+    from huitou.loyalty.tiers.models import Figures, Goals, Level, Standing
+    from huitou.loyalty.tiers.rules import Case
 
 _MISSING = {"spend_fen": "missing_fen", "orders": "missing_orders", "points": "missing_points"}
 

@@ -51,7 +51,7 @@ class TierPreviewRequest(Request):
     """Ask what a member with these figures would read under draft rules."""
 
     rules: TierRules
-    figures: Figures = Figures()
+    figures: Figures = Figures.model_construct()
 
 
 class TierPreviewAnswer(Answer):

@@ -144,7 +144,7 @@ class Variant(Record):
 
     variant: str = Field(default="a", pattern=r"^[a-z0-9]{1,8}$", title="版本")
     weight: int = Field(default=1, ge=1, le=1_000, title="权重")
-    gift: Gift = Field(default=Gift(), title="权益")
+    gift: Gift = Field(default=Gift.model_construct(), title="权益")
     message: Message = Field(title="消息")
 
 
@@ -234,8 +234,8 @@ class Campaign(Stored):
     variants: list[Variant] = Field(min_length=1, max_length=5, title="版本")
     holdout_bp: int = Field(default=1_000, ge=0, le=5_000, title="对照组比例")
     effect_days: int = Field(default=30, ge=1, le=90, title="效果观察天数")
-    limits: SendLimits = Field(default=SendLimits(), title="限制")
-    mechanic: Mechanic = Field(default=Mechanic(), title="玩法")
+    limits: SendLimits = Field(default=SendLimits.model_construct(), title="限制")
+    mechanic: Mechanic = Field(default=Mechanic.model_construct(), title="玩法")
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:

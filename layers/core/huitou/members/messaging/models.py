@@ -86,7 +86,9 @@ class MessageRules(Stored):
 
     id: Id = Field(default="messages", alias="_id")
     revision: Revision = 1
-    quiet: Hours = Field(default=Hours(since="21:30", until="09:00"), title="静默时段")
+    quiet: Hours = Field(
+        default=Hours.model_construct(since="21:30", until="09:00"), title="静默时段"
+    )
     per_day: int = Field(default=1, ge=1, le=10, title="每人每天最多")
     per_week: int = Field(default=3, ge=1, le=50, title="每人 7 天最多")
     brand_name: str = Field(default="本店", min_length=1, max_length=10, title="品牌名")

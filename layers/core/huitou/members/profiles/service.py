@@ -5,17 +5,14 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
 
 from huitou.catalog.stores.rules import brand_day
-from huitou.coupons.issuing.models import ShownCoupon
-from huitou.coupons.issuing.service import Coupons
 from huitou.loyalty.birthdays.rules import birthday_from
-from huitou.loyalty.points.service import Points
-from huitou.loyalty.tiers.service import Tiers
 from huitou.members.profiles.errors import MEMBER, ProfileErrors
 from huitou.members.profiles.models import Member, PhoneMove, UpdateProfileRequest
 from huitou.members.profiles.repository import MemberRepository
@@ -36,6 +33,15 @@ from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Lang, Refusal
 from huitou.runtime.identity import Caller
+from huitou.runtime.loading import late_imports
+
+if TYPE_CHECKING:
+    from huitou.coupons.issuing.models import ShownCoupon
+
+with late_imports():
+    from huitou.coupons.issuing.service import Coupons
+    from huitou.loyalty.points.service import Points
+    from huitou.loyalty.tiers.service import Tiers
 
 
 class PhoneNumbers(Protocol):
@@ -60,9 +66,20 @@ class Members:
         self._brand_id = brand_id
         self._members = MemberRepository(database)
         self._persons = Persons(database)
-        self._points = Points(database, clock)
-        self._tiers = Tiers(database, clock)
-        self._coupons = Coupons(database, clock)
+
+    # A log-in and every other call of a member come through here, and most need none of these.
+
+    @cached_property
+    def _points(self) -> Points:
+        return Points(self._database, self._clock)
+
+    @cached_property
+    def _tiers(self) -> Tiers:
+        return Tiers(self._database, self._clock)
+
+    @cached_property
+    def _coupons(self) -> Coupons:
+        return Coupons(self._database, self._clock)
 
     def member_id_of(self, caller: Caller) -> str:
         """Return the caller's member id; Refusal NOT_REGISTERED before the first log-in."""

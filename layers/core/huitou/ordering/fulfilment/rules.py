@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from huitou.ordering.orders.models import Order, Status
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from huitou.ordering.orders.models import Order, Status
 
 
 def fits_mode(order: Order, to: Status) -> bool:

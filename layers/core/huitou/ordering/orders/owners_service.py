@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from pymongo.client_session import ClientSession
 
-from huitou.loyalty.points.models import LotMove
 from huitou.loyalty.points.repository import PointsRepository
 from huitou.ordering.orders.owners_repository import OwnersRepository
 from huitou.ordering.orders.rules import drawn_lots
 from huitou.runtime.database import Database
+
+if TYPE_CHECKING:
+    from huitou.loyalty.points.models import LotMove
 
 
 class OrderOwners:

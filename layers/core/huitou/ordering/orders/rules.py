@@ -6,14 +6,13 @@ import hashlib
 import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from huitou.catalog.stores.models import BRAND_ZONE, Store
 from huitou.catalog.stores.rules import store_day
 from huitou.loyalty.earning.rules import Purchase
 from huitou.loyalty.points.models import NEVER, LotMove, PointsRules
 from huitou.ordering.orders.errors import DELIVERY, PICKUP_AT, TABLE, OrderErrors
-from huitou.ordering.orders.ledger_models import LedgerOrder
 from huitou.ordering.orders.models import (
     CreateRequest,
     Moment,
@@ -22,8 +21,11 @@ from huitou.ordering.orders.models import (
     RefundStatus,
     Status,
 )
-from huitou.ordering.quotes.models import Price
 from huitou.runtime.errors import Code, Refusal
+
+if TYPE_CHECKING:
+    from huitou.ordering.orders.ledger_models import LedgerOrder
+    from huitou.ordering.quotes.models import Price
 
 PAY_WITHIN = timedelta(minutes=15)
 BOOK_AHEAD = timedelta(days=7)

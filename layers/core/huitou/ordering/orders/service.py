@@ -6,7 +6,7 @@ import secrets
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
@@ -15,14 +15,12 @@ from huitou.catalog.stores.errors import StoreErrors
 from huitou.catalog.stores.rules import day_bounds, store_day, store_day_clock, takes_orders
 from huitou.catalog.stores.service import Stores
 from huitou.coupons.issuing.service import Coupons
-from huitou.loyalty.earning.models import EarningTerms
 from huitou.loyalty.earning.rules import awarded
 from huitou.loyalty.earning.service import Earning
 from huitou.loyalty.points.models import ON_COMPLETION
 from huitou.loyalty.points.service import Points
 from huitou.loyalty.tiers.service import Tiers
 from huitou.loyalty.tiers.shown_models import ShownLevel
-from huitou.members.messaging.service import Messages
 from huitou.ordering.orders.errors import ORDER, OrderErrors
 from huitou.ordering.orders.models import (
     BestCombination,
@@ -64,8 +62,15 @@ from huitou.promotions.quotas.service import Limiter
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, HuitouError, Lang, Refusal, Unavailable
+from huitou.runtime.loading import late_imports
 from huitou.runtime.paging import PageRequest
 from huitou.runtime.triggers import DONE, DUE
+
+if TYPE_CHECKING:
+    from huitou.loyalty.earning.models import EarningTerms
+
+with late_imports():
+    from huitou.members.messaging.service import Messages
 
 
 class Orders:
@@ -78,7 +83,6 @@ class Orders:
         self._persons = Persons(database)
         self._pricing = Pricing(database, clock)
         self._points = Points(database, clock)
-        self._messages = Messages(database)
         self._tiers = Tiers(database, clock)
         self._coupons = Coupons(database, clock)
         self._limiter = Limiter(database, clock)
@@ -267,7 +271,10 @@ class Orders:
         return self._orders.pay(order.id, paid_at, session, changes)
 
     def _has_card(self, order: Order) -> bool:
-        return order.mode != "delivery" and self._messages.message_rules().pickup_card is not None
+        return (
+            order.mode != "delivery"
+            and Messages(self._database).message_rules().pickup_card is not None
+        )
 
     def _served(self, order: Order) -> datetime:
         """Return when the order is served: at its `pickup_at`, or now if it has none or is late."""

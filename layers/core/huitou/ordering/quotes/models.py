@@ -86,7 +86,7 @@ class MemberOffer(Record):
     level: Level
     tier_rules_revision: int
     points: int = 0
-    points_rules: PointsRules = PointsRules()
+    points_rules: PointsRules = PointsRules.model_construct()
 
 
 class Price(Record):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from huitou.catalog.menu.errors import MenuErrors
-from huitou.catalog.menu.models import OfferedDish
 from huitou.ordering.quotes.errors import QuoteErrors
 from huitou.ordering.quotes.models import (
     MAX_ORDER_FEN,
@@ -16,7 +16,6 @@ from huitou.ordering.quotes.models import (
     NotUsed,
     Price,
 )
-from huitou.promotions.best_price.next_step import Further
 from huitou.promotions.discounts.models import (
     AddonLine,
     CartLine,
@@ -31,8 +30,12 @@ from huitou.promotions.discounts.models import (
 from huitou.promotions.discounts.rules import covers
 from huitou.promotions.discounts.shares import allocate
 from huitou.promotions.offers.kinds import KINDS
-from huitou.promotions.offers.models import Scope
 from huitou.runtime.errors import Code, Lang, Refusal
+
+if TYPE_CHECKING:
+    from huitou.catalog.menu.models import OfferedDish
+    from huitou.promotions.best_price.next_step import Further
+    from huitou.promotions.offers.models import Scope
 
 
 def priced_lines(items: Sequence[CartItem], menu: Mapping[str, OfferedDish]) -> list[Line]:

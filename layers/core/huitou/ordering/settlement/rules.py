@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from huitou.catalog.stores.rules import shifted
-from huitou.loyalty.earning.models import EarningTerms
 from huitou.loyalty.earning.rules import awarded, kept, points_back
 from huitou.loyalty.points.models import ON_COMPLETION, LedgerEntry, RuleRef
 from huitou.loyalty.points.returns import returning
 from huitou.loyalty.points.rules import Award, Book, EntryOrigin, TakenBack
 from huitou.loyalty.tiers.models import BY_DAY, TierChange
 from huitou.loyalty.tiers.rules import MOST_DAYS_KEPT, Case
-from huitou.ordering.orders.ledger_models import LedgerOrder
 from huitou.ordering.orders.models import GivenBack
 from huitou.ordering.orders.rules import SETTLED_STATES, drawn_lots
 from huitou.ordering.settlement.models import AccountMove
 from huitou.runtime.triggers import DONE, DUE
+
+if TYPE_CHECKING:
+    from huitou.loyalty.earning.models import EarningTerms
+    from huitou.ordering.orders.ledger_models import LedgerOrder
 
 Known = Mapping[str, LedgerEntry]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from pymongo.client_session import ClientSession
 
@@ -13,14 +13,16 @@ from huitou.loyalty.points.repository import PointsRepository
 from huitou.loyalty.points.service import Points
 from huitou.loyalty.tiers.repository import TierRepository
 from huitou.loyalty.tiers.service import Tiers
-from huitou.ordering.orders.ledger_models import LedgerOrder
 from huitou.ordering.orders.models import NOBODY
 from huitou.ordering.orders.repository import OrderRepository
-from huitou.ordering.settlement.models import SettlingOutcome
 from huitou.ordering.settlement.rules import Known, account_move, deserving, write_order
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, HuitouError
+
+if TYPE_CHECKING:
+    from huitou.ordering.orders.ledger_models import LedgerOrder
+    from huitou.ordering.settlement.models import SettlingOutcome
 
 
 class FirstOrders(Protocol):

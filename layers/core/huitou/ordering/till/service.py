@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from datetime import date
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from huitou.catalog.stores.models import Store
 from huitou.catalog.stores.rules import store_day, store_day_clock
 from huitou.catalog.stores.service import Stores
 from huitou.coupons.issuing.errors import COUPON, NOT_HELD, CouponErrors
@@ -23,6 +23,9 @@ from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Lang, Refusal
 from huitou.runtime.tokens import read, sign
+
+if TYPE_CHECKING:
+    from huitou.catalog.stores.models import Store
 
 LIVES_S = 90  # Long enough to hold a phone to a reader, too short to send to a friend.
 _MARK = "HT1"

@@ -110,7 +110,7 @@ class BillRun(Stored):
     tried_at: datetime
     at: datetime | None = None
     rows: int = 0
-    sums: BillSums = BillSums()
+    sums: BillSums = BillSums.model_construct()
     differences: int = 0
     fund_flow: Literal["agrees", "differs"] | None = None
 

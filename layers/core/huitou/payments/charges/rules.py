@@ -13,13 +13,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from huitou.catalog.stores.models import Merchant
 from huitou.payments.charges.errors import ChargeErrors
-from huitou.payments.charges.models import Payment, TransactionNotice
 from huitou.runtime.errors import Refusal
 from huitou.runtime.parsing import parse_json
+
+if TYPE_CHECKING:
+    from huitou.catalog.stores.models import Merchant
+    from huitou.payments.charges.models import Payment, TransactionNotice
 
 MAX_SKEW_S = 300
 FIRST_ASKING = timedelta(minutes=1)

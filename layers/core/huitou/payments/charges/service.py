@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 from pymongo.client_session import ClientSession
 
-from huitou.catalog.stores.models import Merchant
 from huitou.catalog.stores.service import Stores
 from huitou.members.profiles.service import Members
 from huitou.ordering.orders.errors import ORDER_STATUS
@@ -51,6 +51,9 @@ from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal, Unavailable
 from huitou.runtime.identity import Caller
 from huitou.runtime.logs import log
+
+if TYPE_CHECKING:
+    from huitou.catalog.stores.models import Merchant
 
 _GONE = {"ORDER_CLOSED", "ORDERCLOSED"}
 _PAID = {"ORDERPAID", "ORDER_PAID"}

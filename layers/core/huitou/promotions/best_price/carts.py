@@ -6,10 +6,12 @@ So the price doesn't depend on how the guest's rows are split or ordered.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from huitou.promotions.discounts.models import CartLine, Taken
 from huitou.promotions.discounts.shares import spread
+
+if TYPE_CHECKING:
+    from huitou.promotions.discounts.models import CartLine, Taken
 
 
 class Cart(NamedTuple):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from huitou.promotions.discounts.models import CartLine, Outcome, Reason, Rule
 from huitou.promotions.discounts.pieces import OpenPieces
 from huitou.promotions.discounts.rules import covers, covers_for
-from huitou.promotions.offers.models import Scope
+
+if TYPE_CHECKING:
+    from huitou.promotions.offers.models import Scope
 
 MOST_STEPS = 400  # The limit of one search here; a price that isn't proved by then is no hint.
 MOST_STEPS_OF_ALL = 400  # The limit of all searches of one quote here.

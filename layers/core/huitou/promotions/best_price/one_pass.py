@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from huitou.promotions.best_price.carts import alike
 from huitou.promotions.best_price.search import MOST_STEPS, best
@@ -11,7 +12,9 @@ from huitou.promotions.discounts.models import CartLine, Outcome, Reason, Rule, 
 from huitou.promotions.discounts.pieces import OpenPieces
 from huitou.promotions.discounts.rules import State, covers, why_nothing
 from huitou.promotions.discounts.shares import allocate
-from huitou.promotions.offers.rules import InForce, PlainRule
+
+if TYPE_CHECKING:
+    from huitou.promotions.offers.rules import InForce, PlainRule
 
 NONE_BLOCKED: Mapping[str, Reason] = MappingProxyType({})
 

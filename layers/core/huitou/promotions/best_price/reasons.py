@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from huitou.promotions.best_price.bounds import Candidate
 from huitou.promotions.discounts.models import CartLine, Reason, Rule, Tree
 from huitou.promotions.discounts.rules import (
     State,
@@ -15,6 +14,9 @@ from huitou.promotions.discounts.rules import (
     uses_any,
     why_nothing,
 )
+
+if TYPE_CHECKING:
+    from huitou.promotions.best_price.bounds import Candidate
 
 
 class FinishedSearch(NamedTuple):

@@ -6,12 +6,14 @@ functions/pay/PRICING.md explains the rules in words, with an example for each.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from huitou.promotions.discounts.models import CartLine, Reason, Rule, Taken, Tree
 from huitou.promotions.discounts.pieces import Choice, OpenPieces
 from huitou.promotions.discounts.shares import spread
-from huitou.promotions.offers.models import Scope, Terms
+
+if TYPE_CHECKING:
+    from huitou.promotions.offers.models import Scope, Terms
 
 
 class State:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Literal
 
 from huitou.promotions.discounts.amounts import AmountOff, FeeOff, LinesOff, PercentOff
 from huitou.promotions.discounts.pieces import AtPrice, Bundle, EveryNth, PiecesOff
-from huitou.runtime.errors import Words
 
 if TYPE_CHECKING:  # `Terms` import `Kind` from here.
     from huitou.promotions.offers.models import Terms
+    from huitou.runtime.errors import Words
 
 Kind = Literal[
     "amount_off",  # 满30减8: `off_fen` for each `threshold_fen` reached, `most_times` times

@@ -6,6 +6,7 @@ data: the rule document `stacking`.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
@@ -47,7 +48,7 @@ class Scope(Record):
 class Slot(Record):
     """One part of a bundle: `quantity` pieces of these dishes."""
 
-    scope: Scope = Field(default=Scope(), title="菜品")
+    scope: Scope = Field(default=Scope.model_construct(), title="菜品")
     quantity: int = Field(default=1, ge=1, le=20, title="件数")
 
 
@@ -99,7 +100,7 @@ class Terms(Record):
     most_times: int = Field(
         default=1, ge=1, le=9_999, title="每单最多次数", description="9999：不限"
     )
-    scope: Scope = Field(default=Scope(), title="适用菜品")
+    scope: Scope = Field(default=Scope.model_construct(), title="适用菜品")
     store_ids: Ids = Field(default=[], title="适用门店", description="留空：全部门店")
     modes: Annotated[list[Mode], Most(10)] = Field(
         default=[],
@@ -213,7 +214,7 @@ class Offer(Stored):
     )
     valid_from: Day | None = Field(default=None, title="开始日期")
     valid_until: Day | None = Field(default=None, title="结束日期（含）")
-    limits: Limits = Limits()
+    limits: Limits = Limits.model_construct()
     optional: bool = Field(default=True, title="可放弃", description="不参与更优惠时自动放弃")
     paused: bool = Field(default=False, title="暂停")
 
@@ -297,12 +298,17 @@ def walk(groups: list[Group]) -> list[Group]:
 
 
 MEMBER, COUPON, DELIVERY = "member", "coupon", "delivery"
-DEFAULT_STACKING = StackingRules(
-    groups=[
-        Group(group="activity", name="单品活动"),  # 秒杀价, 第二杯半价, 套餐, 赠品
-        Group(group=MEMBER, name="会员价或限时折扣", mode="best", per="item"),
-        Group(group="reduction", name="满减", mode="best"),
-        Group(group=COUPON, name="优惠券", most=1),
-        Group(group=DELIVERY, name="配送费", mode="best"),
-    ]
-)
+
+
+@cache
+def default_stacking() -> StackingRules:
+    """Return the groups of a chain that hasn't set its own."""
+    return StackingRules(
+        groups=[
+            Group(group="activity", name="单品活动"),  # 秒杀价, 第二杯半价, 套餐, 赠品
+            Group(group=MEMBER, name="会员价或限时折扣", mode="best", per="item"),
+            Group(group="reduction", name="满减", mode="best"),
+            Group(group=COUPON, name="优惠券", most=1),
+            Group(group=DELIVERY, name="配送费", mode="best"),
+        ]
+    )

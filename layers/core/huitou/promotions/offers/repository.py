@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date, timedelta
 
-from huitou.promotions.offers.models import DEFAULT_STACKING, Offer, StackingRules
+from huitou.promotions.offers.models import Offer, StackingRules, default_stacking
 from huitou.promotions.offers.rules import Compiled
 from huitou.runtime.database import Database
 from huitou.runtime.revisions import put_revision, revision_of, revisions_of
@@ -44,7 +44,7 @@ class OfferRepository:
     def stacking(self) -> StackingRules:
         """Return the tree; the default one until a chain sets its own."""
         found = self._rules.find_one({"_id": "stacking"})
-        return StackingRules.model_validate(found) if found else DEFAULT_STACKING
+        return StackingRules.model_validate(found) if found else default_stacking()
 
     def in_force(self, day: date) -> list[Offer]:
         """Return the offers that hadn't ended before this day, ordered by id."""
@@ -72,5 +72,5 @@ class OfferRepository:
         tree = revision_of(self._rules, "stacking", stacking_revision)
         return Compiled(
             map(Offer.model_validate, found),
-            StackingRules.model_validate(tree) if tree else DEFAULT_STACKING,
+            StackingRules.model_validate(tree) if tree else default_stacking(),
         )

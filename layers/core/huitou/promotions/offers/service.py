@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from huitou.promotions.offers.errors import OfferErrors
 from huitou.promotions.offers.models import Offer, StackingRules, walk
 from huitou.promotions.offers.repository import MOST_OFFERS, OfferRepository
-from huitou.promotions.offers.rules import Compiled
 from huitou.promotions.quotas.service import Limiter
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
+
+if TYPE_CHECKING:
+    from huitou.promotions.offers.rules import Compiled
 
 NO_TEMPLATES: Mapping[str, str] = MappingProxyType({})
 

@@ -27,7 +27,7 @@ class Use(Record):
 
     subject: str
     amount_fen: int = 0
-    limits: Limits = Limits()
+    limits: Limits = Limits.model_construct()
 
     @property
     def counted(self) -> bool:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pymongo.client_session import ClientSession
 from pymongo.write_concern import WriteConcern
 
-from huitou.promotions.offers.models import Limits
 from huitou.promotions.quotas.models import UNLIMITED, InFlight, Left, MemberUses, Pool
 from huitou.runtime.database import Database, Document, insert_new
 from huitou.runtime.revisions import later_than
+
+if TYPE_CHECKING:
+    from huitou.promotions.offers.models import Limits
 
 DUE_AT_ONCE = 1_000
 _OF_A_PIECE = ("piece", "pieces", "fen", "at")

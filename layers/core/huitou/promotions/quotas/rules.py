@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from huitou.promotions.offers.models import Limits
-from huitou.promotions.quotas.models import Blocked, Left, MemberUses, Use
+if TYPE_CHECKING:
+    from huitou.promotions.offers.models import Limits
+    from huitou.promotions.quotas.models import Blocked, Left, MemberUses, Use
 
 
 def uses_id(subject: str, member_id: str) -> str:

@@ -13,12 +13,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pymongo.client_session import ClientSession
 
 from huitou.catalog.stores.rules import brand_day
-from huitou.promotions.offers.models import Limits
 from huitou.promotions.quotas.errors import QuotaErrors
 from huitou.promotions.quotas.models import (
     Blocked,
@@ -34,6 +33,9 @@ from huitou.promotions.quotas.rules import below, fields_of, uses_id, why_blocke
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Refusal
+
+if TYPE_CHECKING:
+    from huitou.promotions.offers.models import Limits
 
 ISSUING_S = 60.0  # If a unit is in flight for so long, its taker was probably killed.
 ORDERING_S = 900.0  # No function runs longer than that.

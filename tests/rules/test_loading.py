@@ -1,4 +1,4 @@
-"""Late imports load a module when a name is first used, and hide nothing that a usual import shows.
+"""Late imports load a module when a name is first used; importing builds no validator.
 
 What each function loads for its first call is in `tests/cloud/test_cold_start.py`.
 """
@@ -23,6 +23,19 @@ SOURCES = [
 ]
 
 
+def run(script: str) -> list[str]:
+    """Run a script in a process of its own, which has loaded nothing; return what it prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={"PYTHONPATH": str(ROOT / "layers" / "core")},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    return done.stdout.splitlines()
+
+
 def test_a_module_is_loaded_when_a_name_is_called_or_read_and_not_before() -> None:
     script = (
         "import sys\n"
@@ -36,15 +49,7 @@ def test_a_module_is_loaded_when_a_name_is_called_or_read_and_not_before() -> No
         "Cache(), PageRequest.model_fields\n"
         "print([name in sys.modules for name in names])\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        env={"PYTHONPATH": str(ROOT / "layers" / "core")},
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
-    assert done.stdout.splitlines() == ["[True, False, False]", "[True, True, True]"]
+    assert run(script) == ["[True, False, False]", "[True, True, True]"]
 
 
 def test_after_the_block_imports_are_as_usual_also_if_the_block_failed() -> None:
@@ -76,3 +81,22 @@ def test_each_late_import_names_something_that_exists(path: Path) -> None:
                 for name in line.names:
                     assert name.asname is None, "late imports keep their names"
                     assert loaded(Late(line.module, name.name)) is not None
+
+
+def test_no_import_builds_a_models_validator() -> None:
+    """An instance would build it at each cold start, whether its call needs it or not.
+
+    `Limits()` as the default of a field builds it; `Limits.model_construct()` doesn't.
+    """
+    script = (
+        "import importlib, pkgutil, huitou\n"
+        "from huitou.runtime.documents import Answer, Record, Request\n"
+        "for found in pkgutil.walk_packages(huitou.__path__, 'huitou.'):\n"
+        "    importlib.import_module(found.name)\n"
+        "def below(model):\n"
+        "    return [each for one in model.__subclasses__() for each in (one, *below(one))]\n"
+        "models = [*below(Answer), *below(Record), *below(Request)]\n"
+        "assert len(models) > 300\n"
+        "print(sorted(m.__name__ for m in models if vars(m).get('__pydantic_complete__')))\n"
+    )
+    assert run(script) == ["[]"]
