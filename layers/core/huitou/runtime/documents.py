@@ -4,8 +4,6 @@ Validators are built when they are first used (`defer_build`), so a cold start b
 that its call needs.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field

@@ -1,7 +1,5 @@
 """Lists in pages, newest first. The cursor is the moment and the id of a page's last row."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from typing import Any
 

@@ -4,8 +4,6 @@ A counter in the database is raised before the work begins, so of two who call a
 refused. Counters live for two minutes of real time. Their ids hold a keyed hash, not the member.
 """
 
-from __future__ import annotations
-
 import hashlib
 import time
 from datetime import UTC, datetime, timedelta

@@ -1,7 +1,5 @@
 """The menu: dishes with 规格 (sku), 做法 (method) and 加料 (addon), and each store's changes."""
 
-from __future__ import annotations
-
 import re
 from typing import Annotated, Self
 

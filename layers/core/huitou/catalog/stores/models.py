@@ -1,7 +1,5 @@
 """Stores: where they are, when they are open, and who owns them."""
 
-from __future__ import annotations
-
 from datetime import date
 from typing import Annotated, Literal
 

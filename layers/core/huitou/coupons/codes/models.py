@@ -1,7 +1,5 @@
 """Batches of coupon codes: printed on flyers, typed in by members."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """Coupons: the templates that an operator sets, and the coupons that members hold."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Literal, Self
 
@@ -164,7 +162,7 @@ class Coupon(Stored):
         """
         return max(self.times_given, 1 if self.given_by else 0)
 
-    def shown(self) -> ShownCoupon:
+    def shown(self) -> "ShownCoupon":
         """Return the coupon as its member sees it."""
         names = ShownCoupon.model_fields.keys() - {"coupon_id"}
         return ShownCoupon(coupon_id=self.id, **{name: getattr(self, name) for name in names})

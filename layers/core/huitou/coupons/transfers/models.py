@@ -1,7 +1,5 @@
 """Requests and answers for giving a coupon to a friend."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """Stores nearby: the position a phone sends, the stores near it, and what we store of it."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """Referrals: who invited whom, on which terms, and what became of it."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Literal, Self
 

@@ -1,7 +1,5 @@
 """Posters: the chain's picture with a member's own code on it."""
 
-from __future__ import annotations
-
 from pydantic import Field
 
 from huitou.runtime.documents import Record

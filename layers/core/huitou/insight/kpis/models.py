@@ -1,7 +1,5 @@
 """The three KPIs: requests, answers, and the figures that are stored for each business day."""
 
-from __future__ import annotations
-
 from datetime import date
 from typing import Annotated, Self
 

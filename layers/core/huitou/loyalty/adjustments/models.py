@@ -1,7 +1,5 @@
 """Adjustments: what staff give or take by hand; over a limit a second person decides."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Literal
 
@@ -31,7 +29,7 @@ class AdjustPointsRequest(Request):
     role: StaffRole
 
     @model_validator(mode="after")
-    def _moves_something(self) -> AdjustPointsRequest:
+    def _moves_something(self) -> "AdjustPointsRequest":
         if self.points == 0:
             raise Unfit("points", "不能为 0", "must not be 0")
         return self
@@ -94,7 +92,7 @@ class Adjustment(Stored):
     decided_reason: str | None = None
     decided_at: datetime | None = None
 
-    def shown(self) -> AdjustmentAnswer:
+    def shown(self) -> "AdjustmentAnswer":
         """Return the adjustment as staff see it."""
         names = AdjustmentAnswer.model_fields.keys() - {"adjustment_id", "coupon", "codes"}
         return AdjustmentAnswer(

@@ -1,7 +1,5 @@
 """What earns points: promotions as documents, and the terms frozen on each paid order."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Annotated, Literal, Protocol, Self
 

@@ -1,7 +1,5 @@
 """Holds: points set aside for something that isn't an order, until they are used or given back."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """Liability: what a chain owes its members in points, by month and as of any day."""
 
-from __future__ import annotations
-
 from pydantic import Field
 
 from huitou.runtime.documents import Answer, Record, Request, Stored

@@ -1,7 +1,5 @@
 """Notices to members, in time before points expire or a tier falls."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """Points: the chain's rules, the member's account, and the append-only ledger it follows from."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Annotated, Any, Literal, NamedTuple, Self
 

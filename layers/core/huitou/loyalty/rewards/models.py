@@ -1,7 +1,5 @@
 """The points mall (积分商城): its items, and the exchanges of points for them."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Self
 

@@ -1,7 +1,5 @@
 """Statements: every movement of a member's points, what it was for, and what is left."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """What comes of granting the coupons of a tier."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 # "nothing new": they were due, and a run before had issued them all.

@@ -1,7 +1,5 @@
 """New tier rules: what they would do to all members, and their roll-out page by page."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """Tiers: the rule document an operator edits, and where a member stands."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import datetime
 from functools import cache
@@ -95,7 +93,7 @@ class Goals(Record):
         else:
             yield from (Figures(**{name: goal}) for name, goal in self.wanted().items())
 
-    def implies(self, easier: Goals) -> bool:
+    def implies(self, easier: "Goals") -> bool:
         """Tell whether all figures that reach these goals reach the `easier` ones too."""
         return all(easier.reached(figures) for figures in self.least())
 
@@ -304,7 +302,7 @@ class Standing(Record):
     noticed_for: str | None = None
     earned_from: str | None = None
     earned_through: str | None = None
-    under: Standing | None = None
+    under: "Standing | None" = None
 
 
 class Promise(Record):

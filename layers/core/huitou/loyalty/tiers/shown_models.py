@@ -1,7 +1,5 @@
 """What members and operators see of tiers."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from huitou.loyalty.tiers.models import Figures, TierRules

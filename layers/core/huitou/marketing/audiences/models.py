@@ -1,7 +1,5 @@
 """Audiences: whom a campaign is for, as conditions on members, joined by and, or, not."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import ConfigDict, Field, model_validator
@@ -69,9 +67,9 @@ class Condition(Record):
         )
     )
 
-    all_of: list[Condition] = Field(default=[], max_length=20, title="同时满足")
-    any_of: list[Condition] = Field(default=[], max_length=20, title="满足任一")
-    none_of: list[Condition] = Field(default=[], max_length=20, title="全不满足")
+    all_of: "list[Condition]" = Field(default=[], max_length=20, title="同时满足")
+    any_of: "list[Condition]" = Field(default=[], max_length=20, title="满足任一")
+    none_of: "list[Condition]" = Field(default=[], max_length=20, title="全不满足")
     feature: Feature | None = Field(
         default=None, title="会员特征", json_schema_extra={"labels": _FEATURE_NAMES}
     )

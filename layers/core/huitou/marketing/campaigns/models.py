@@ -1,7 +1,5 @@
 """Care campaigns: trigger, audience, gift, message, limits, and the steps of a campaign's life."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Annotated, Literal, Self
 

@@ -3,8 +3,6 @@
 The member's inbox shows the messages among them.
 """
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Annotated, Any, Literal
 

@@ -1,7 +1,5 @@
 """Features: figures computed from a member's orders, by which campaigns choose members."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Annotated, Literal
 

@@ -1,7 +1,5 @@
 """Offers to a community group (社群): its members take a coupon, a limited number a day."""
 
-from __future__ import annotations
-
 from pydantic import Field
 
 from huitou.coupons.issuing.models import ShownCoupon

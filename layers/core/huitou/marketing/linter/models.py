@@ -1,7 +1,5 @@
 """What the linter finds in a campaign: each finding names its rule, the field and the source."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal

@@ -1,7 +1,5 @@
 """What a campaign has changed: members who got its messages, compared with the hold-out."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Literal
 

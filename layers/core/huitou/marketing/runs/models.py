@@ -1,7 +1,5 @@
 """Runs, each for one day of one campaign and one part of the members; and waiting occasions."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """The forecast of a day's weather at a store, kept to explain later why members got messages."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from huitou.runtime.documents import Stored

@@ -1,7 +1,5 @@
 """Members' consents: a log of decisions, to which entries are only added (PIPL 13-17)."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """Messages to members: the rules that all campaigns share, templates, and agreed messages."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator

@@ -1,7 +1,5 @@
 """Members: they have opaque ids; only `identities` has their OpenIDs, phones and till numbers."""
 
-from __future__ import annotations
-
 from datetime import date, datetime
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """The record of what staff changed: who, when, and the values before and after."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any, Literal
 

@@ -1,7 +1,5 @@
 """The console's first page: today's figures, the three KPIs, and what needs attention."""
 
-from __future__ import annotations
-
 from pydantic import Field
 
 from huitou.insight.kpis.models import DayFigures, OrderFigures

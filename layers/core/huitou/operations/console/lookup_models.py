@@ -1,7 +1,5 @@
 """How staff look up members and orders: by number, by a whole phone number, by day."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Self
 

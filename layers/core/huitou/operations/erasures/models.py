@@ -4,8 +4,6 @@ Orders, payments, invoices and the points ledger stay for the books, under an id
 nobody any more. Source: PIPL 47; accounting law.
 """
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from pydantic import Field

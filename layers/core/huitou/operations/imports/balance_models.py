@@ -1,7 +1,5 @@
 """Balances: points and tiers that members had in another system, brought in once."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import Field, model_validator
@@ -46,7 +44,7 @@ class BalanceRow(Request):
     is_mixed: bool = False
 
     @model_validator(mode="after")
-    def _a_tier_has_a_review(self) -> BalanceRow:
+    def _a_tier_has_a_review(self) -> "BalanceRow":
         if (self.tier is None) != (self.tier_review_on is None):
             raise Unfit("tier_review_on", "等级和保级日期须一起填", "goes together with tier")
         return self

@@ -1,7 +1,5 @@
 """What a chain brings from its till: orders and refunds of the past."""
 
-from __future__ import annotations
-
 from datetime import date
 from typing import Literal, Self
 

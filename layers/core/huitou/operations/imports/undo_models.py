@@ -1,7 +1,5 @@
 """Imports as they are kept, so that one can be taken back whole."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Literal
 

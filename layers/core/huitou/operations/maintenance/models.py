@@ -1,7 +1,5 @@
 """The requests of operators and the CLI to `maintenance`, and its answers."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """Merges: one person has two member accounts, and what one has moves to the other."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Literal
 
@@ -80,7 +78,7 @@ class Merge(Stored):
     place: str | None = None
     alone_points: int | None = None
 
-    def shown(self) -> MergeAnswer:
+    def shown(self) -> "MergeAnswer":
         """What the caller sees of a merge."""
         names = MergeAnswer.model_fields.keys() - {"merge_id"}
         return MergeAnswer(merge_id=self.id, **{name: getattr(self, name) for name in names})

@@ -1,7 +1,5 @@
 """The request and the report of reconciliation."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,7 +51,7 @@ class Totals(Record):
     coupons_redeemed: int = 0
     tiers: dict[str, int] = Field(default={})
 
-    def plus(self, other: Totals) -> Totals:
+    def plus(self, other: "Totals") -> "Totals":
         """Return the sums of both pages."""
         mine, theirs = self.model_dump(), other.model_dump()
         tiers = {

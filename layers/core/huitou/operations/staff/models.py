@@ -1,7 +1,5 @@
 """Staff: who may sign in to the console, in which role, and for which stores."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 

@@ -1,7 +1,5 @@
 """Fulfilment: the steps that a store's staff take with a paid order."""
 
-from __future__ import annotations
-
 from pydantic import Field
 
 from huitou.ordering.orders.models import OrderRequest

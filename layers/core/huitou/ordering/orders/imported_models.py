@@ -1,7 +1,5 @@
 """Orders of other systems, as an import reads them to find those that it has already."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from pydantic import Field

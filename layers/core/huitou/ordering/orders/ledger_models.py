@@ -1,7 +1,5 @@
 """The part of an order that the ledgers follow from."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Literal
 
@@ -42,7 +40,7 @@ class LedgerOrder(Record):
         return used_coupons(self.coupon_ids, self.coupon_id)
 
     @classmethod
-    def of(cls, order: Order) -> LedgerOrder:
+    def of(cls, order: Order) -> "LedgerOrder":
         """Return these fields of an order that was read as a whole."""
         fields = {name: getattr(order, name, None) for name in cls.model_fields}
         return cls.model_construct(**{k: v for k, v in fields.items() if v is not None})

@@ -1,7 +1,5 @@
 """Orders: the requests and answers of callers, and the stored order."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
@@ -249,7 +247,7 @@ class Order(Stored):
         """The coupons that the order has locked or used."""
         return used_coupons(self.coupon_ids, self.coupon_id)
 
-    def shown(self) -> OrderAnswer:
+    def shown(self) -> "OrderAnswer":
         """Return the order as its member may see it."""
         fields = {name: getattr(self, name) for name in OrderAnswer.model_fields if name in _OWN}
         number = f"{self.pickup_number:03d}" if self.pickup_number is not None else None

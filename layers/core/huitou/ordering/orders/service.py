@@ -6,7 +6,7 @@ import secrets
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
@@ -15,11 +15,11 @@ from huitou.catalog.stores.errors import StoreErrors
 from huitou.catalog.stores.rules import day_bounds, store_day, store_day_clock, takes_orders
 from huitou.catalog.stores.service import Stores
 from huitou.coupons.issuing.service import Coupons
+from huitou.loyalty.earning.models import EarningTerms
 from huitou.loyalty.earning.rules import awarded
 from huitou.loyalty.earning.service import Earning
 from huitou.loyalty.points.models import ON_COMPLETION
 from huitou.loyalty.points.service import Points
-from huitou.loyalty.tiers.service import Tiers
 from huitou.loyalty.tiers.shown_models import ShownLevel
 from huitou.ordering.orders.errors import ORDER, OrderErrors
 from huitou.ordering.orders.models import (
@@ -66,9 +66,6 @@ from huitou.runtime.loading import late_imports
 from huitou.runtime.paging import PageRequest
 from huitou.runtime.triggers import DONE, DUE
 
-if TYPE_CHECKING:
-    from huitou.loyalty.earning.models import EarningTerms
-
 with late_imports():
     from huitou.members.messaging.service import Messages
 
@@ -83,7 +80,6 @@ class Orders:
         self._persons = Persons(database)
         self._pricing = Pricing(database, clock)
         self._points = Points(database, clock)
-        self._tiers = Tiers(database, clock)
         self._coupons = Coupons(database, clock)
         self._limiter = Limiter(database, clock)
         self._earning = Earning(database, clock)
@@ -271,10 +267,8 @@ class Orders:
         return self._orders.pay(order.id, paid_at, session, changes)
 
     def _has_card(self, order: Order) -> bool:
-        return (
-            order.mode != "delivery"
-            and Messages(self._database).message_rules().pickup_card is not None
-        )
+        messages = Messages(self._database)
+        return order.mode != "delivery" and messages.message_rules().pickup_card is not None
 
     def _served(self, order: Order) -> datetime:
         """Return when the order is served: at its `pickup_at`, or now if it has none or is late."""

@@ -1,7 +1,5 @@
 """The cart as a guest sends it, its price with every discount explained, and the price's inputs."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal, get_args
 
 from pydantic import Field, WithJsonSchema

@@ -6,16 +6,18 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from huitou.catalog.menu.service import Menu
+from huitou.catalog.stores.models import Store
 from huitou.catalog.stores.rules import business_day
 from huitou.coupons.issuing.errors import COUPON, CouponErrors
+from huitou.coupons.issuing.models import Coupon
 from huitou.coupons.issuing.rules import MOST_HELD, rule_for, subject_of
 from huitou.coupons.issuing.service import Coupons
 from huitou.loyalty.points.errors import ACCOUNT
 from huitou.loyalty.points.service import Points
+from huitou.loyalty.tiers.models import Level
 from huitou.loyalty.tiers.service import Tiers
 from huitou.ordering.orders.models import QuotedCoupon, QuoteRequest
 from huitou.ordering.orders.rules import check_points, most_points
@@ -49,13 +51,7 @@ from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Lang, Refusal
 
-if TYPE_CHECKING:
-    from huitou.catalog.stores.models import Store
-    from huitou.coupons.issuing.models import Coupon
-    from huitou.loyalty.tiers.models import Level
-
-_BUDGETED = Limits.model_construct(budget_fen=1)
-_ONCE = Limits.model_construct(per_member=1)
+_BUDGETED, _ONCE = Limits.model_construct(budget_fen=1), Limits.model_construct(per_member=1)
 _PLENTY = Left(UNLIMITED, UNLIMITED)
 MOST_WEIGHED = 20  # One search tries so many coupons at most, those that end first.
 

@@ -1,7 +1,5 @@
 """The outcome of settling an order, and the change of an account when history is settled."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any, Literal
 

@@ -1,7 +1,5 @@
 """A coupon at the till: the short-lived token that the member shows, and the till's answers."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from pydantic import Field

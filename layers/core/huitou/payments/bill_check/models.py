@@ -1,7 +1,5 @@
 """对账: WeChat Pay's daily bills, and the results of comparing them with our books."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal

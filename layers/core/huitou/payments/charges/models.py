@@ -1,7 +1,5 @@
 """Payments: each attempt to pay an order, and WeChat Pay's notices of it."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Literal
 

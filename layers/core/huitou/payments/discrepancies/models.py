@@ -3,8 +3,6 @@
 They are found by notices, daily bills, shares, refunds and shipping, and never deleted.
 """
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Literal
 
@@ -93,7 +91,7 @@ class ShownDiscrepancy(Record):
     reopened: int = 0
 
     @classmethod
-    def of(cls, discrepancy: Discrepancy) -> ShownDiscrepancy:
+    def of(cls, discrepancy: Discrepancy) -> "ShownDiscrepancy":
         """Show a stored one, with the number of its past resolutions."""
         fields = discrepancy.model_dump(exclude={"id", "schema_", "history"})
         return cls(discrepancy_id=discrepancy.id, reopened=len(discrepancy.history), **fields)

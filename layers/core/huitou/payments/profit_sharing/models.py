@@ -1,7 +1,5 @@
 """分账 (profit sharing): who shares in a store's orders, and how each order's money was divided."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """Refunds: money given back, whole or in part, and who may decide about it."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -77,7 +75,7 @@ class RefundRequest(OrderRequest):
     role: StaffRole
 
     @model_validator(mode="after")
-    def _by_line_or_amount(self) -> RefundRequest:
+    def _by_line_or_amount(self) -> "RefundRequest":
         if self.lines and self.amount_fen is not None:
             raise Unfit("amount_fen", "退款按菜品或按金额，只填一项", "either this or lines")
         return self
@@ -143,7 +141,7 @@ class Refund(Stored):
     success_at: datetime | None = None
     bill: BillMark | None = None
 
-    def shown(self) -> RefundAnswer:
+    def shown(self) -> "RefundAnswer":
         """What members and staff see of a refund."""
         fields = {
             name: getattr(self, name) for name in RefundAnswer.model_fields if name != "refund_id"

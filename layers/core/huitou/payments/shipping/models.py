@@ -1,7 +1,5 @@
 """The outcomes of telling WeChat an order's progress."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 ShippingOutcome = Literal["told", "refused", "not needed"]

@@ -1,7 +1,5 @@
 """What WeChat Pay tells, and its platform certificates as we store them."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any
 

@@ -4,8 +4,6 @@ These are plain classes with slots, because each price creates thousands of them
 are a price's lines and discounts, as orders keep them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
@@ -84,7 +82,7 @@ class Rule:
     arithmetic: Arithmetic = field(init=False)
     is_unit: bool = field(init=False)
     with_addons: bool = field(init=False)
-    no_item: tuple[Rule, Reason] = field(init=False)
+    no_item: "tuple[Rule, Reason]" = field(init=False)
 
     def __post_init__(self) -> None:
         kind = KINDS[self.terms.kind]

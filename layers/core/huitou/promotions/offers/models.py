@@ -4,8 +4,6 @@ A tree of groups says in which order offers apply and which of them may be combi
 data: the rule document `stacking`.
 """
 
-from __future__ import annotations
-
 from functools import cache
 from typing import Annotated, Any, Literal, Self
 
@@ -251,7 +249,7 @@ class Group(Record):
         description="逐行：每行最多给组内一个优惠，怎么分取整单最便宜的；须为择优或取先",
     )
     most: SomeCount | None = Field(default=None, title="每单最多几项")
-    groups: list[Group] = Field(default=[], max_length=20, title="下级组")
+    groups: "list[Group]" = Field(default=[], max_length=20, title="下级组")
 
 
 class StackingRules(Stored):

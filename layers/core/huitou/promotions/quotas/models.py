@@ -3,8 +3,6 @@
 A pool holds quota units and a budget in fen. In stored fields a quota unit is called a piece.
 """
 
-from __future__ import annotations
-
 from typing import Any, Literal, NamedTuple
 
 from pydantic import Field
