@@ -47,9 +47,12 @@ class CouponCall(Call):
 
     @cached_property
     def quota_units(self) -> UnitsInFlight:
-        orders = Orders(self.database, self.clock, self.settings.brand_id)
+        def of_order(order_id: str) -> set[str] | None:
+            orders = Orders(self.database, self.clock, self.settings.brand_id)
+            return orders.quota_units(order_id)
+
         limiter = Limiter(self.database, self.clock)
-        return UnitsInFlight(limiter, self.coupons.finish_issuing, orders.quota_units)
+        return UnitsInFlight(limiter, self.coupons.finish_issuing, of_order)
 
     @cached_property
     def codes(self) -> Codes:

@@ -18,10 +18,10 @@ with late_imports():
         LoginAnswer,
         LoginRequest,
         PhoneAnswer,
-        ProfileAnswer,
         ProfileRequest,
         UpdateProfileRequest,
     )
+    from huitou.members.profiles.shown_models import ProfileAnswer
     from huitou.operations.console.lookup_models import FindByPhoneRequest, FoundByPhone
     from huitou.operations.console.lookup_service import PhoneBook
     from huitou.operations.merges.models import MergeCodeAnswer, MergeCodeRequest

@@ -14,8 +14,6 @@ from enum import Enum
 from functools import cache
 from typing import Literal
 
-from huitou.runtime.areas import modules_named
-
 Lang = Literal["zh", "en"]
 Words = tuple[str, str]  # In Chinese and in English.
 
@@ -121,6 +119,8 @@ def all_codes() -> Mapping[str, ErrorCode]:
 
     This imports the `errors.py` of every area, which is too slow for a cold start.
     """
+    from huitou.runtime.areas import modules_named  # It loads what only the CLI and tests need.
+
     for _ in modules_named("errors"):
         pass
     kinds = ErrorCode.__subclasses__()

@@ -35,6 +35,7 @@ class Late:
     def __init__(self, module: str, name: str) -> None:
         self._module = module
         self._name = name
+        self._found: Any = None
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
         return loaded(self)(*arguments, **named)
@@ -47,9 +48,11 @@ class Late:
 
 def loaded(value: Any) -> Any:
     """Return the real object that a Late stands for, and any other value as it is."""
-    if isinstance(value, Late):
-        return getattr(import_module(value._module), value._name)
-    return value
+    if not isinstance(value, Late):
+        return value
+    if value._found is None:
+        value._found = getattr(import_module(value._module), value._name)
+    return value._found
 
 
 @contextmanager

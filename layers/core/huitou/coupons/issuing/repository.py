@@ -9,13 +9,16 @@ from pymongo.client_session import ClientSession
 
 from huitou.catalog.stores.models import BRAND_CUT, BRAND_ZONE
 from huitou.catalog.stores.rules import brand_day
-from huitou.coupons.issuing.models import Coupon, CouponTemplate, Revoked, Scene, TillUse
 from huitou.coupons.issuing.rules import CouponCounts
 from huitou.runtime.counters import count_one
 from huitou.runtime.database import Database, Document
 from huitou.runtime.errors import Code, HuitouError
+from huitou.runtime.loading import late_imports
 from huitou.runtime.paging import PageRequest, newest_first
 from huitou.runtime.revisions import put_revision
+
+with late_imports():
+    from huitou.coupons.issuing.models import Coupon, CouponTemplate, Revoked, Scene, TillUse
 
 EXPIRE_BATCH = 1_000
 _PLACES = {"seq": "", "day_seq": "", "month_seq": ""}

@@ -9,8 +9,11 @@ from zoneinfo import ZoneInfo
 
 from huitou.catalog.stores.models import BRAND_CUT, Store
 from huitou.catalog.stores.rules import business_day, store_day_clock
-from huitou.coupons.issuing.models import Coupon, CouponTemplate, Issued
 from huitou.promotions.discounts.models import Reason, ReasonCode, Rule
+from huitou.runtime.loading import late_imports
+
+with late_imports():
+    from huitou.coupons.issuing.models import Coupon, CouponTemplate, Issued
 
 if TYPE_CHECKING:
     from huitou.promotions.offers.models import Terms

@@ -8,8 +8,6 @@ from zoneinfo import ZoneInfo
 from huitou.catalog.stores.models import Store
 from huitou.catalog.stores.rules import next_opening, store_day, takes_orders
 from huitou.catalog.stores.service import Stores
-from huitou.coupons.issuing.models import ShownCoupon
-from huitou.coupons.issuing.service import Coupons
 from huitou.growth.geofence.errors import GeofenceErrors
 from huitou.growth.geofence.models import Arrival, NearAnswer, NearStore, Position, PositionRequest
 from huitou.growth.geofence.repository import GeofenceRepository
@@ -31,6 +29,11 @@ from huitou.persons.ids.service import Persons
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Lang, Refusal
+from huitou.runtime.loading import late_imports
+
+with late_imports():
+    from huitou.coupons.issuing.models import ShownCoupon
+    from huitou.coupons.issuing.service import Coupons
 
 MOST_SHOWN = 20
 PLACE_TRIES = 5
@@ -45,13 +48,13 @@ _WORDS = {
 
 class Geofence:
     def __init__(self, database: Database, clock: Clock, brand_id: str) -> None:
+        self._database = database
         self._clock = clock
         self._brand_id = brand_id
         self._cache = database.cache
         self._repository = GeofenceRepository(database)
         self._stores = Stores(database, clock)
         self._consents = Consents(database, clock)
-        self._coupons = Coupons(database, clock)
         self._persons = Persons(database)
 
     def check_position(
@@ -130,13 +133,14 @@ class Geofence:
         offers = offers_at(rules.offers, store, day, local)
         if not self._arrive(member_id, store.id, day, now, rules.most_a_day):
             return []
-        templates = self._coupons.find_templates([offer.template_id for offer in offers])
+        coupons = Coupons(self._database, self._clock)
+        templates = coupons.find_templates([offer.template_id for offer in offers])
         given = []
         for template in templates.values():
             cause = f"arrive:{member_id}:{store.id}:{day}:{template.id}"
             # If a call is killed after it stored the arrival, the next call issues the coupon.
-            if self._coupons.issue_coupon(template, member_id=member_id, cause=cause) is not None:
-                given.append(self._coupons.show_coupon_of_cause(cause))
+            if coupons.issue_coupon(template, member_id=member_id, cause=cause) is not None:
+                given.append(coupons.show_coupon_of_cause(cause))
         return given
 
     def _arrive(self, member_id: str, store_id: str, day: str, now: datetime, most: int) -> bool:

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from pymongo.client_session import ClientSession
 
-from huitou.growth.referrals.models import Referral
 from huitou.growth.referrals.repository import ReferralRepository
-from huitou.growth.referrals.rules import terms_on
 from huitou.members.profiles.rules import friend_code
 from huitou.persons.ids.service import Persons
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
+from huitou.runtime.loading import late_imports
+
+with late_imports():
+    from huitou.growth.referrals.models import Referral
+    from huitou.growth.referrals.rules import terms_on
 
 
 class Binding:

@@ -8,10 +8,13 @@ from typing import Any
 
 from pymongo.client_session import ClientSession
 
-from huitou.growth.referrals.models import Referral, ReferralCode, ReferralRules
 from huitou.runtime.database import Database
+from huitou.runtime.loading import late_imports
 from huitou.runtime.paging import PageRequest, newest_first
 from huitou.runtime.revisions import revision_of
+
+with late_imports():
+    from huitou.growth.referrals.models import Referral, ReferralCode, ReferralRules
 
 MOST_LATELY = 500  # So many of an inviter's latest friends are searched for a pattern.
 DUE_AT_ONCE = 1_000

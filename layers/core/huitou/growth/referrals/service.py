@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import secrets
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pymongo.errors import DuplicateKeyError
 
 from huitou.catalog.stores.rules import brand_day
 from huitou.coupons.issuing.rules import coupon_id
-from huitou.coupons.issuing.service import Coupons
 from huitou.growth.referrals.errors import ReferralErrors
 from huitou.growth.referrals.models import (
     DecideRequest,
@@ -34,18 +34,22 @@ from huitou.growth.referrals.rules import (
     suspicions,
     terms_on,
 )
-from huitou.loyalty.earning.service import Bonuses
 from huitou.loyalty.points.models import RuleRef
 from huitou.marketing.audiences.rules import is_minor
 from huitou.members.profiles.errors import MEMBER
 from huitou.members.profiles.rules import friend_scene
-from huitou.members.profiles.service import Members
-from huitou.ordering.orders.service import Orders
 from huitou.persons.ids.service import Persons
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Lang, Refusal, Unavailable
+from huitou.runtime.loading import late_imports
 from huitou.runtime.paging import PageRequest
+
+with late_imports():
+    from huitou.coupons.issuing.service import Coupons
+    from huitou.loyalty.earning.service import Bonuses
+    from huitou.members.profiles.service import Members
+    from huitou.ordering.orders.service import Orders
 
 if TYPE_CHECKING:
     from huitou.growth.referrals.poster_models import PosterDesign
@@ -58,13 +62,27 @@ MOST_UPWARDS = 10  # So many inviters of inviters are searched for a ring.
 
 class Referrals:
     def __init__(self, database: Database, clock: Clock, brand_id: str) -> None:
-        self._clock = clock
+        self._database, self._clock, self._brand_id = database, clock, brand_id
         self._repository = ReferralRepository(database)
-        self._members = Members(database, clock, brand_id)
         self._persons = Persons(database)
-        self._orders = Orders(database, clock, brand_id)
-        self._bonuses = Bonuses(database, clock)
-        self._coupons = Coupons(database, clock)
+
+    # A member who only looks at their friends needs none of these.
+
+    @cached_property
+    def _members(self) -> Members:
+        return Members(self._database, self._clock, self._brand_id)
+
+    @cached_property
+    def _orders(self) -> Orders:
+        return Orders(self._database, self._clock, self._brand_id)
+
+    @cached_property
+    def _bonuses(self) -> Bonuses:
+        return Bonuses(self._database, self._clock)
+
+    @cached_property
+    def _coupons(self) -> Coupons:
+        return Coupons(self._database, self._clock)
 
     # --- for the member -----------------------------------------------------------------------
 

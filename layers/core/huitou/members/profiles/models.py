@@ -5,8 +5,6 @@ from typing import Literal
 
 from pydantic import Field
 
-from huitou.loyalty.points.models import ShownPoints
-from huitou.loyalty.tiers.shown_models import ShownTier
 from huitou.runtime.documents import Answer, Request, Stored
 from huitou.runtime.typed import Name
 
@@ -109,18 +107,6 @@ class LoginAnswer(Answer):
     member_id: str
     registered: bool
     invited: bool | None = None
-
-
-class ProfileAnswer(Answer):
-    """The member's own profile, tier and points; `birthday` is YYYY-MM-DD."""
-
-    member_id: str
-    nickname: str | None
-    birthday: str | None
-    phone_last4: str | None
-    registered_day: str
-    tier: ShownTier
-    points: ShownPoints
 
 
 class PhoneAnswer(Answer):
