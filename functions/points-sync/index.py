@@ -15,7 +15,6 @@ from typing import Any
 
 from huitou.runtime.handler import Action, Call, serve
 from huitou.runtime.loading import late_imports
-from huitou.runtime.sweeps import LONGEST_S
 
 with late_imports():
     from huitou.growth.referrals.binding_service import FirstOrders
