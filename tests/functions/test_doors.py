@@ -104,6 +104,7 @@ FORGED_TOKENS: dict[str, Callable[[str], object]] = {
     "of another secret": lambda function: token_of(function, "t" * 40),
     "the secret itself": lambda _: SECRET,
     "not ASCII": lambda function: token_of(function) + "\u0661",
+    "half of a pair": lambda function: token_of(function) + "\ud800",
 }
 
 
@@ -324,7 +325,7 @@ def notice(
 def console_calls_without_a_session(keys: LocalSecrets) -> Iterator[dict[str, Any]]:
     """Yield calls of every route without a session or with a wrong one."""
     for route in MAY:
-        for cookie in (None, "", "wrong", token_of("console"), SECRET, '"', "\u7532"):
+        for cookie in (None, "", "wrong", token_of("console"), SECRET, '"', "\u7532", "\ud800"):
             kept = {} if cookie is None else {"Cookie": f"huitou_session={cookie}"}
             headers = {"X-Huitou": "1", **kept}
             yield with_token(

@@ -7,6 +7,7 @@ routes, so a new action is tried without being named here.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Container, Iterator
 from types import ModuleType
 from typing import Any
@@ -154,6 +155,89 @@ def test_a_body_that_is_not_base64_is_refused(call: Run) -> None:
     event = {"path": "/", "httpMethod": "POST", "body": "=", "isBase64Encoded": True}
     for function in ("pay", "console"):
         assert 400 <= call(function, event)["statusCode"] < 500
+
+
+# Parts of an HTTP call beside its body; the platform hands them over as it got them.
+HTTP_PARTS: dict[str, dict[str, Any]] = {
+    "backslashes in a cookie": {
+        "headers": {"X-Huitou": "1", "Cookie": 'huitou_session="' + "\\" * 100_000 + '"'}
+    },
+    "cookies that are not ours": {
+        "headers": {"X-Huitou": "1", "Cookie": "huitou_session; a=b" * 50_000}
+    },
+    "half of a pair in a cookie": {"headers": {"X-Huitou": "1", "Cookie": "huitou_session=\ud800"}},
+    "half of a pair in a header's name": {"headers": {"X-Huitou": "1", "\ud800": "\ud800"}},
+    "half of a pair in the path": {"path": "/api/\ud800/\udfff"},
+    "half of a pair in the method": {"httpMethod": "\ud800"},
+    "half of a pair in the address": {"requestContext": {"sourceIp": "\ud800"}},
+    "a long path": {"path": "/api/" + "session/" * 100_000},
+    "headers that are no table": {"headers": ["X-Huitou"]},
+    "a header that is no text": {"headers": {"X-Huitou": {"1": ["1"]}}},
+}
+
+
+@pytest.mark.parametrize("part", HTTP_PARTS)
+@pytest.mark.parametrize(("function", "path"), [("console", "/api/home/alarms"), ("pay", "/pay")])
+def test_malformed_parts_of_an_http_call_are_refused_at_once(
+    call: Run, function: str, path: str, part: str
+) -> None:
+    event = {"path": path, "httpMethod": "POST", "body": "{}", "headers": {"X-Huitou": "1"}}
+    began_s = time.process_time()
+    answer = call(function, event | HTTP_PARTS[part])
+    assert time.process_time() - began_s < 2  # It would be minutes for the longest ones.
+    assert 400 <= answer["statusCode"] < 500
+    assert answer["body"].encode()
+
+
+def test_a_password_of_nothing_but_accents_takes_no_time(index: ModuleType) -> None:
+    sent = {"staff_id": "e" + "\u0301\u0316" * 10_000, "password": "p", "code": "1"}
+    event = {
+        "path": "/api/session/sign_in",
+        "httpMethod": "POST",
+        "body": json.dumps(sent, ensure_ascii=False),
+        "headers": {"X-Huitou": "1"},
+    }
+    began_s = time.process_time()
+    error = json.loads(index.main_handler(event, {})["body"])["error"]
+    assert (error["code"], error["field"]) == ("INVALID_REQUEST", "staff_id")
+    assert time.process_time() - began_s < 1
+
+
+MANY: dict[str, Any] = {
+    "numbers": [1] * 3_000_000,
+    "lists": [[]] * 2_000_000,
+    "tables": {str(number): {} for number in range(500_000)},
+}
+
+
+@pytest.mark.parametrize("kind", MANY)
+def test_a_members_event_that_is_too_large_is_refused_before_its_values_are_read(
+    call: Run, kind: str
+) -> None:
+    began_s = time.process_time()
+    answer = call("store-menu", {"action": "stores", "x": MANY[kind]}, "alice")
+    assert answer["error"]["code"] == "TOO_LARGE"
+    assert time.process_time() - began_s < 0.5  # To look at each value takes seconds.
+
+
+CHANGES: dict[str, Any] = {
+    "a list as subject": [{"subject": ["orders"], "data": {"docId": "o1"}}],
+    "a table as subject": [{"subject": {"$ne": None}, "data": {"docId": "o1"}}],
+    "a number as id": [{"subject": "orders", "data": {"docId": 1}}],
+    "an operator as id": [{"subject": "orders", "data": {"docId": {"$ne": None}}}],
+    "half of a pair as id": [{"subject": "orders", "data": {"docId": "\ud800"}}],
+    "texts": ["orders"],
+    "no list": {"subject": "orders"},
+    "too many": [{"subject": "orders", "data": {"docId": "o1"}}] * 1_000,
+}
+
+
+@pytest.mark.parametrize("kind", CHANGES)
+def test_a_malformed_change_is_refused_by_name(call: Run, kind: str) -> None:
+    event = {"token": token_of("points-sync"), "events": CHANGES[kind]}
+    error = call("points-sync", event)["error"]
+    assert error["code"] == "INVALID_REQUEST"
+    assert error["field"].startswith("events")
 
 
 @pytest.mark.parametrize("function", sorted(TABLES))

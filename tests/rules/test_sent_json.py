@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
 import pytest
 
-from huitou.runtime.parsing import MOST_DEEP, Malformed, check_depth, check_values, parse_json
+from huitou.runtime.parsing import (
+    MOST_DEEP,
+    Malformed,
+    check_depth,
+    check_values,
+    has_more_values,
+    parse_json,
+)
 
 DEEP = "[" * 1_000 + "]" * 1_000
 MALFORMED = {
@@ -63,3 +74,28 @@ def test_a_field_in_an_error_is_short_and_printable() -> None:
     with pytest.raises(Malformed) as refused:
         parse_json('{"' + "k" * 5_000 + '": NaN}')
     assert len(refused.value.field) == 200
+
+
+LONG_WORK: dict[str, Callable[[], object]] = {
+    "the last of many keys twice": lambda: parse_json(
+        "{" + "".join(f'"{key}": 1, ' for key in range(100_000)) + '"x": 1, "x": 1}'
+    ),
+    "many values in a field with a long name": lambda: check_values({"k" * 200_000: [1] * 200_000}),
+    "many lists": lambda: has_more_values([[]] * 3_000_000, 30_000),
+    "lists in each other": lambda: has_more_values([[[]] * 1_000] * 3_000, 30_000),
+}
+
+
+@pytest.mark.parametrize("name", LONG_WORK)
+def test_the_work_for_what_is_sent_grows_with_its_length_alone(name: str) -> None:
+    began_s = time.process_time()
+    with suppress(Malformed):
+        LONG_WORK[name]()
+    assert time.process_time() - began_s < 3  # Work that grows with the square takes minutes.
+
+
+def test_values_are_counted_in_all_lists_and_tables() -> None:
+    event = {"a": [1, 2, [3]], "b": {"c": {}, "d": "text"}}
+    assert has_more_values(event, 7)
+    assert not has_more_values(event, 8)
+    assert not has_more_values("text", 0)

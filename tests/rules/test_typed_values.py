@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import time
 import unicodedata
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given
@@ -180,3 +184,25 @@ def test_each_form_is_final_and_shows_nothing_unseen(text: str) -> None:
     for form in (typed.code, typed.word, typed.phone, typed.name, typed.clock, typed.clock_end):
         assert form(form(text)) == form(text)
     assert all(unicodedata.category(sign) not in ("Cc", "Cs") for sign in typed.name(text))
+
+
+@pytest.mark.parametrize("kind", [typed.code, typed.word, typed.phone, typed.name, typed.clock])
+@pytest.mark.parametrize("signs", ["\u0301\u0316", "\u200d", "\ufdfa", "１"])
+def test_a_longer_text_than_any_field_takes_is_left_to_the_model(
+    kind: Callable[[str], str], signs: str
+) -> None:
+    text = signs * 50_000
+    began_s = time.process_time()
+    assert kind(text) == text
+    assert time.process_time() - began_s < 1  # Bringing so many accents into order takes minutes.
+
+
+def test_no_field_of_a_request_takes_a_longer_text_than_is_brought_into_form() -> None:
+    longest = [
+        int(text)
+        for path in Path(typed.__file__).parents[1].rglob("models.py")
+        if "huitou.runtime.typed" in (source := path.read_text(encoding="utf-8"))
+        for text in re.findall(r"max_length=([0-9_]+)", source)
+    ]
+    assert longest
+    assert max(longest) <= typed.LONGEST

@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any
 
 from huitou.runtime.errors import Code, Refusal
-from huitou.runtime.parsing import MOST_BODY_BYTES, Malformed, parse_json
+from huitou.runtime.parsing import MOST_BODY_BYTES, Malformed, is_text, parse_json
 
 MAX_ASYNC_EVENT_BYTES = 128 * 1024  # The platform's limit for asynchronous calls.
 MAX_BATCH = 200  # Changes in one call: some 400 bytes each, so well below the limit above.
@@ -46,11 +46,12 @@ def changed_ids(event: Mapping[str, Any], collections: Iterable[str]) -> list[st
     ids: dict[str, None] = {}
     for number, change in enumerate(batch):
         where = f"events.{number}"
-        if not isinstance(change, dict) or change.get("subject") not in allowed:
+        subject = change.get("subject") if isinstance(change, dict) else None
+        if not isinstance(subject, str) or subject not in allowed:
             raise Refusal(Code.INVALID_REQUEST, field=f"{where}.subject", detail="collection")
         data = change.get("data")
         document_id = data.get("docId") if isinstance(data, dict) else None
-        if not isinstance(document_id, str) or not document_id:
+        if not isinstance(document_id, str) or not document_id or not is_text(document_id):
             raise Refusal(Code.INVALID_REQUEST, field=f"{where}.data.docId", detail="text")
         ids[document_id] = None
     return list(ids)
@@ -86,14 +87,19 @@ def http_request(event: Mapping[str, Any]) -> HttpRequest:
     """
     headers, context = event.get("headers"), event.get("requestContext")
     return HttpRequest(
-        method=str(event.get("httpMethod") or "").upper(),
-        path=str(event.get("path") or "/"),
-        headers={str(k).lower(): str(v) for k, v in headers.items()}
+        method=_text(event.get("httpMethod") or "").upper(),
+        path=_text(event.get("path") or "/"),
+        headers={_text(k).lower(): _text(v) for k, v in headers.items()}
         if isinstance(headers, dict)
         else {},
         body=_body(event),
-        address=str(context.get("sourceIp") or "") if isinstance(context, dict) else "",
+        address=_text(context.get("sourceIp") or "") if isinstance(context, dict) else "",
     )
+
+
+def _text(value: object) -> str:
+    """Return a value as text that has bytes: `?` stands for half of a surrogate pair."""
+    return str(value).encode(errors="replace").decode()
 
 
 def _body(event: Mapping[str, Any]) -> bytes:

@@ -29,7 +29,13 @@ from huitou.runtime.faults import as_failure
 from huitou.runtime.identity import Caller, caller_of, is_internal
 from huitou.runtime.loading import loaded
 from huitou.runtime.logs import log
-from huitou.runtime.parsing import MOST_EVENT_BYTES, Malformed, check_depth, check_values
+from huitou.runtime.parsing import (
+    MOST_EVENT_BYTES,
+    Malformed,
+    check_depth,
+    check_values,
+    has_more_values,
+)
 from huitou.runtime.rates import count_call
 from huitou.runtime.settings import Settings
 from huitou.runtime.settings import settings as shared_settings
@@ -224,6 +230,10 @@ def _door(
     http: Web | None,
 ) -> tuple[str, Callable[[], dict[str, Any]]]:
     """Return the name of the door and the work to do; raises Refusal if the door is shut."""
+    # Each value takes two bytes at least, so this refuses nothing that a later check lets through.
+    most_bytes = MOST_EVENT_BYTES if call.caller is None else MAX_MEMBER_EVENT_BYTES
+    if has_more_values(event, most_bytes // 2):
+        raise Refusal(Code.TOO_LARGE, field="event")
     try:
         check_depth(event)
     except Malformed as malformed:

@@ -62,4 +62,6 @@ def is_internal(token: object, secret: bytes, function: str) -> bool:
     """Check a token in constant time, so that the time taken tells nothing about it."""
     if not isinstance(token, str):
         return False
-    return hmac.compare_digest(token.encode(), internal_token(secret, function).encode())
+    # Half of a surrogate pair has no bytes of its own; such a token is wrong in any case.
+    sent = token.encode(errors="replace")
+    return hmac.compare_digest(sent, internal_token(secret, function).encode())

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from huitou.runtime.errors import Code, Refusal, Words
@@ -67,45 +68,71 @@ def check_depth(sent: object, name: str = "event") -> None:
 
     What writes JSON calls itself for each level, so this comes before it.
     """
-    level, depth = [sent], 0
+    level: list[object] = [sent]
+    depth = 0
     while level := [part for outer in level for part in _parts(outer)]:
         depth += 1
         if depth > MOST_DEEP:
             raise Malformed(name, DEEP)
 
 
+def has_more_values(sent: object, most: int) -> bool:
+    """Tell whether lists and tables hold more than `most` values together; looks at no more.
+
+    To look at each of three million values takes seconds.
+    """
+    level, values = list(_parts([sent])), 0
+    while level and values <= most:
+        values += sum(map(len, level))
+        if values <= most:
+            level = [part for outer in level for part in _parts(outer)]
+    return values > most
+
+
 def check_values(sent: object, name: str = "") -> None:
     """Raise Malformed for what no field may hold, naming its place, such as `items.0.quantity`."""
     check_depth(sent, name or "event")
-    fault = next(_faults(sent, ""), None)
-    if fault is not None:
-        raise Malformed(fault[0] or name or "event", fault[1])
+    place: list[object] = []
+    words = _fault(sent, place)
+    if words is not None:
+        raise Malformed(".".join(map(str, place)) or name or "event", words)
 
 
-def _faults(value: object, place: str) -> Iterator[tuple[str, Words]]:
+def _fault(value: object, place: list[object]) -> Words | None:
+    """Return what is wrong within a value, None if nothing is; then `place` leads to it.
+
+    One list holds the place for all values: a text for each of a million values of a field with a
+    long name would take minutes.
+    """
     if isinstance(value, str):
-        if not _is_text(value):
-            yield place, _TEXT
-    elif isinstance(value, int | float):
-        if not -_BEYOND < value < _BEYOND and (isinstance(value, int) or not math.isfinite(value)):
-            yield place, _NUMBER
-    elif isinstance(value, Mapping):
-        for key, part in value.items():
-            if not _is_text(key):
-                yield place, _TEXT
-            yield from _faults(part, f"{place}.{key}" if place else str(key))
+        return None if is_text(value) else _TEXT
+    if isinstance(value, int | float):
+        fits = -_BEYOND < value < _BEYOND or (isinstance(value, float) and math.isfinite(value))
+        return None if fits else _NUMBER
+    inner: Iterable[tuple[object, object]] = ()
+    if isinstance(value, Mapping):
+        inner = value.items()
     elif isinstance(value, list):
-        for number, part in enumerate(value):
-            yield from _faults(part, f"{place}.{number}" if place else str(number))
+        inner = enumerate(value)
+    for step, part in inner:
+        if isinstance(step, str) and not is_text(step):
+            return _TEXT
+        place.append(step)
+        words = _fault(part, place)
+        if words is not None:
+            return words
+        place.pop()
+    return None
 
 
-def _parts(value: object) -> Iterator[object]:
+def _parts(value: object) -> Iterator[Collection[object]]:
     found = value.values() if isinstance(value, Mapping) else value
     if isinstance(found, Iterable) and not isinstance(found, str):
         yield from (part for part in found if isinstance(part, Mapping | list))
 
 
-def _is_text(value: str) -> bool:
+def is_text(value: str) -> bool:
+    """Tell whether a text has bytes: half of a surrogate pair has none."""
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -116,8 +143,8 @@ def _is_text(value: str) -> bool:
 def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        raise Malformed(next(name for name in names if names.count(name) > 1), _TWICE)
+        times = Counter(name for name, _ in pairs)
+        raise Malformed(next(name for name in times if times[name] > 1), _TWICE)
     return found
 
 

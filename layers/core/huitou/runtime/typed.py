@@ -5,7 +5,8 @@ what is copied carries spaces, hyphens and signs that nobody sees. Codes, number
 mail are brought into Unicode's compatibility form (NFKC). Names and words for people keep their
 signs (NFC), since a company's registered name has full-width brackets.
 
-The functions leave alone what is no text: the model that uses them refuses it.
+The functions leave alone what is no text, or a longer text than any field takes: the model that
+uses them refuses it. Unicode's forms take seconds for a long text of nothing but accents.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeGuard
 
 from pydantic import BeforeValidator
 
+LONGEST = 2_000
 _JOINER = "\u200d"
 # Letters and marks without a shape of their own; Unicode counts them as letters or symbols.
 _BLANKS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
@@ -33,14 +35,14 @@ _CLOCK = re.compile(r"(\d{1,2}):(\d{2})")
 
 def code(typed: Any) -> Any:
     """Return a code's letters and digits, in capitals: `ａｂ－１２ 34` is `AB1234`."""
-    if not isinstance(typed, str):
+    if not _is_short_text(typed):
         return typed
     return _compatible(typed.upper(), str.isalnum).upper()
 
 
 def word(typed: Any) -> Any:
     """Return one word as it is written by a machine: no blanks, nothing invisible, case kept."""
-    if not isinstance(typed, str):
+    if not _is_short_text(typed):
         return typed
     return _compatible(typed, lambda sign: not sign.isspace() and not _is_invisible(sign))
 
@@ -51,7 +53,7 @@ def phone(typed: Any) -> Any:
     `+86 138-0000-0001`, `0086…`, `86…` and full-width digits are all `13800000001`; `00852 …` is
     `+852…`. Anything else loses its spaces, brackets and hyphens only.
     """
-    if not isinstance(typed, str):
+    if not _is_short_text(typed):
         return typed
     written = _DIALLED_INSIDE.sub("", word(typed))
     bare = _compatible(written, lambda sign: sign not in _BETWEEN_DIGITS)
@@ -74,7 +76,7 @@ def name(typed: Any) -> Any:
     Control signs, signs without width and those that turn the direction of writing are left out;
     so a name of nothing else is empty. Emoji keep the joiner that makes one sign of several.
     """
-    if not isinstance(typed, str):
+    if not _is_short_text(typed):
         return typed
     signs = unicodedata.normalize("NFC", typed)
     # A line end or a tab is a blank between words, though Unicode calls it a control sign.
@@ -90,7 +92,7 @@ def name(typed: Any) -> Any:
 
 def clock(typed: Any) -> Any:
     """Return a wall clock's time as HH:MM: `9：30` is `09:30`."""
-    if not isinstance(typed, str):
+    if not _is_short_text(typed):
         return typed
     found = _CLOCK.fullmatch(word(typed))
     return f"{found[1]:0>2}:{found[2]}" if found else typed
@@ -100,6 +102,10 @@ def clock_end(typed: Any) -> Any:
     """Return the time at which something ends; `24:00` is the same end as `00:00`."""
     found = clock(typed)
     return "00:00" if found == "24:00" else found
+
+
+def _is_short_text(typed: Any) -> TypeGuard[str]:
+    return isinstance(typed, str) and len(typed) <= LONGEST
 
 
 def _compatible(typed: str, is_kept: Callable[[str], bool]) -> str:
