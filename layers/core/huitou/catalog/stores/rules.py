@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from huitou.catalog.stores.models import BRAND_CUT, BRAND_ZONE, Hours, OpeningHours, Store
@@ -21,12 +21,24 @@ def business_day(at: datetime, zone: str, cut_time: str) -> str:
 
 
 def day_bounds(day: str, zone: str, cut_time: str) -> tuple[datetime, datetime]:
-    """Return the first moment of a business day and the first moment after it."""
-    cut, first = time.fromisoformat(cut_time), date.fromisoformat(day)
-    start, end = (
-        datetime.combine(first + timedelta(days=days), cut, ZoneInfo(zone)) for days in (0, 1)
-    )
-    return start, end
+    """Return the first moment of a business day and the first moment after it, in UTC."""
+    if day == date.max.isoformat():
+        return wall_moment(day, cut_time, zone), datetime.max.replace(tzinfo=UTC)
+    return wall_moment(day, cut_time, zone), wall_moment(shifted(day, 1), cut_time, zone)
+
+
+def wall_moment(day: str, clock: str, zone: str) -> datetime:
+    """Return the moment, in UTC, at which the clock in a zone shows this time on a calendar day.
+
+    The calendar's first day may begin before UTC's calendar, and its last day end after it: then
+    this is the first or the last moment in UTC.
+    """
+    local = datetime.combine(date.fromisoformat(day), time.fromisoformat(clock), ZoneInfo(zone))
+    try:
+        return local.astimezone(UTC)
+    except OverflowError:
+        end = datetime.min if local.year == date.min.year else datetime.max
+        return end.replace(tzinfo=UTC)
 
 
 def brand_day(at: datetime) -> str:
@@ -49,8 +61,12 @@ def by_day_clock(at: datetime, zone: str = BRAND_ZONE, cut_time: str = BRAND_CUT
 
 
 def shifted(day: str, days: int) -> str:
-    """Return the day that is this many days later, or earlier if negative."""
-    return (date.fromisoformat(day) + timedelta(days=days)).isoformat()
+    """Return the day that is this many days later, or earlier if negative.
+
+    Chains write 9999-12-31 for "without end", and no later day exists: then this is that day.
+    """
+    number = date.fromisoformat(day).toordinal() + days
+    return date.fromordinal(min(max(number, 1), date.max.toordinal())).isoformat()
 
 
 def days_between(first: str, last: str) -> list[str]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 from calendar import monthrange
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from huitou.catalog.stores.models import BRAND_ZONE, Hours
-from huitou.catalog.stores.rules import in_hours, shifted
+from huitou.catalog.stores.rules import in_hours, shifted, wall_moment
 from huitou.marketing.campaigns.models import Campaign, Status, Trigger, Variant
 from huitou.marketing.campaigns.triggers import TRIGGERS
 from huitou.marketing.features.rules import NIGHT
@@ -59,8 +59,7 @@ def exposure_id(campaign_id: str, member_id: str, occasion: str) -> str:
 
 def slot(day: str, clock: str, zone: str = BRAND_ZONE) -> datetime:
     """Return the moment, in UTC, at which the clock in a zone shows this time on a calendar day."""
-    local = datetime.combine(date.fromisoformat(day), time.fromisoformat(clock), ZoneInfo(zone))
-    return local.astimezone(UTC)
+    return wall_moment(day, clock, zone)
 
 
 class Ends(NamedTuple):
