@@ -131,6 +131,31 @@ def test_days_after_issue_count_from_the_business_day_of_issue(
         night.request(alice, items=[item(2)], coupon_id=coupon_id)
 
 
+@pytest.mark.parametrize(
+    ("zone", "cut_time", "moment"),
+    [
+        ("Asia/Shanghai", "00:00", "2026-12-08 01:00"),  # The chain's own day ends at 04:00.
+        ("Asia/Shanghai", "06:00", "2026-12-08 05:00"),
+        ("Asia/Tokyo", "04:00", "2026-12-08 04:30"),  # 03:30 in Shanghai.
+        ("Pacific/Auckland", "04:00", "2026-12-08 04:00"),
+        ("Europe/London", "04:00", "2026-12-08 03:30"),
+        ("Asia/Shanghai", "00:00", "2027-01-01 00:00"),
+        ("Asia/Shanghai", "00:00", "2028-02-29 03:59"),
+    ],
+)
+def test_a_coupon_for_one_day_is_never_over_when_it_is_issued(
+    night: Shop, zone: str, cut_time: str, moment: str
+) -> None:
+    one_day = {**COUPON, "revision": 2, "valid_until": None, "valid_days": 1}
+    load(night.database, night.clock, coupon_templates=[one_day])
+    alice = night.register()
+    open_store(night, zone, cut_time)
+    night.clock.moment = datetime.fromisoformat(moment).replace(tzinfo=ZoneInfo(zone))
+    coupon_id = issue(night, alice)
+    assert Coupons(night.database, night.clock).expire_coupons() == 0
+    assert night.order(alice, items=[item(2)], coupon_id=coupon_id).coupon_ids == [coupon_id]
+
+
 def test_points_are_spendable_until_the_day_ends_at_the_last_store(night: Shop) -> None:
     open_store(night, "Asia/Shanghai", "06:00")
     points = Points(night.database, night.clock)

@@ -90,6 +90,11 @@ def earliest_day(at: datetime, clocks: Iterable[tuple[str, str]]) -> str:
     return min(business_day(at, zone, cut_time) for zone, cut_time in clocks)
 
 
+def latest_day(at: datetime, clocks: Iterable[tuple[str, str]]) -> str:
+    """Return the latest business day that it is at any of these pairs (zone, cut time)."""
+    return max(business_day(at, zone, cut_time) for zone, cut_time in clocks)
+
+
 def in_hours(hours: Hours, clock: str) -> bool:
     """Tell whether a wall-clock time HH:MM is within the hours; the end is not included."""
     if hours.since < hours.until:

@@ -16,7 +16,7 @@ from huitou.catalog.stores.models import (
     StoreSettingsRequest,
 )
 from huitou.catalog.stores.repository import StoreRepository
-from huitou.catalog.stores.rules import earliest_day, takes_orders
+from huitou.catalog.stores.rules import earliest_day, latest_day, takes_orders
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
@@ -57,6 +57,13 @@ class Stores:
         """
         clocks = set(self._repository.clocks().values())
         return earliest_day(self._clock.now(), clocks or {(BRAND_ZONE, BRAND_CUT)})
+
+    def newest_day(self) -> str:
+        """Return the business day at the store where it began first.
+
+        What is given for a number of days counts from it, so no store's day is over already.
+        """
+        return latest_day(self._clock.now(), self.clocks())
 
     def clocks(self) -> set[tuple[str, str]]:
         """Return the zones and cut times of the chain's stores, and the chain's own."""

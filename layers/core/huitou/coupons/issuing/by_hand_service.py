@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pymongo.client_session import ClientSession
 
-from huitou.catalog.stores.models import BRAND_ZONE
 from huitou.catalog.stores.rules import brand_day
+from huitou.catalog.stores.service import Stores
 from huitou.coupons.issuing.errors import COUPON, CouponErrors
 from huitou.coupons.issuing.repository import CouponRepository
 from huitou.coupons.issuing.rules import coupon_for, coupon_id, next_places, subject_of
@@ -33,6 +33,7 @@ class CouponsByHand:
         self._store = CouponStore(database)
         self._coupons = Coupons(database, clock)
         self._limiter = Limiter(database, clock)
+        self._stores = Stores(database, clock)
         self._clock = clock
 
     def get_template(self, template_id: str) -> CouponTemplate:
@@ -94,7 +95,7 @@ class CouponsByHand:
             member_id=request.member_id,
             cause=request.whole_cause,
             at=now,
-            zone=BRAND_ZONE,
+            first_day=self._stores.newest_day(),
             places=places,
             piece=piece,
             actor=request.actor,

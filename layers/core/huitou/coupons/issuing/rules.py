@@ -7,8 +7,8 @@ from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, NamedTuple, assert_never
 from zoneinfo import ZoneInfo
 
-from huitou.catalog.stores.models import BRAND_CUT, Store
-from huitou.catalog.stores.rules import business_day, store_day_clock
+from huitou.catalog.stores.models import BRAND_CUT, BRAND_ZONE, Store
+from huitou.catalog.stores.rules import business_day, shifted, store_day_clock
 from huitou.promotions.discounts.models import Reason, ReasonCode, Rule
 from huitou.runtime.loading import late_imports
 
@@ -99,14 +99,17 @@ def coupon_for(
     member_id: str,
     cause: str,
     at: datetime,
-    zone: str,
+    first_day: str,
     places: Places = NO_PLACES,
     piece: str | None = None,
     scene: str | None = None,
     actor: str | None = None,
     reason: str | None = None,
 ) -> Coupon:
-    """Build the coupon for a cause, with the template's present terms frozen in it."""
+    """Build the coupon for a cause, with the template's present terms frozen in it.
+
+    `at` is the moment of issue, `first_day` the business day from which its days count.
+    """
     return Coupon(
         id=coupon_id(cause),
         member_id=member_id,
@@ -130,31 +133,30 @@ def coupon_for(
         actor=actor,
         reason=reason,
         issued_at=at,
-        valid_until=valid_until(template, at, zone),
+        valid_until=valid_until(template, first_day),
     )
 
 
-def valid_until(template: CouponTemplate, at: datetime, zone: str) -> datetime:
-    """Return the last moment of the last day of a coupon issued at `at`, by this zone's clock.
+def valid_until(template: CouponTemplate, first_day: str) -> datetime:
+    """Return the last moment of the last day of a coupon whose days count from `first_day`.
 
     Compare it with `by_day_clock`: the day ends with the business day of the store.
     """
     ends = []
     if template.valid_days is not None:
-        ends.append(end_of_day(at, template.valid_days, zone))
+        ends.append(end_of_day(first_day, template.valid_days))
     if template.valid_until is not None:
-        ends.append(_last_moment(template.valid_until, zone))
+        ends.append(_last_moment(template.valid_until))
     return min(ends)
 
 
-def end_of_day(at: datetime, days: int, zone: str) -> datetime:
-    """Return the last moment of the `days`-th day; the business day of issue is the first."""
-    first = date.fromisoformat(business_day(at, zone, BRAND_CUT))
-    return _last_moment(first + timedelta(days=days - 1), zone)
+def end_of_day(first_day: str, days: int) -> datetime:
+    """Return the last moment of the `days`-th day; `first_day` is the first."""
+    return _last_moment(date.fromisoformat(shifted(first_day, days - 1)))
 
 
-def _last_moment(day: date, zone: str) -> datetime:
-    return datetime.combine(day, _LAST_MOMENT, ZoneInfo(zone))
+def _last_moment(day: date) -> datetime:
+    return datetime.combine(day, _LAST_MOMENT, ZoneInfo(BRAND_ZONE))
 
 
 def rule_for(coupon: Coupon, at: datetime, store: Store, *, must: bool = False) -> Rule:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pymongo.client_session import ClientSession
 
-from huitou.catalog.stores.models import BRAND_ZONE
 from huitou.catalog.stores.rules import brand_day, by_day_clock, shifted
 from huitou.catalog.stores.service import Stores
 from huitou.coupons.issuing.errors import COUPON, NOT_HELD, CouponErrors
@@ -142,8 +141,9 @@ class Coupons:
                 for cause, member_id in causes.items()
             }
         now = self._clock.now()
+        first_day = self._stores.newest_day()
         # The coupons differ only in their member and cause.
-        alike = coupon_for(template, member_id="", cause="", at=now, zone=BRAND_ZONE)
+        alike = coupon_for(template, member_id="", cause="", at=now, first_day=first_day)
         owners = {coupon_id(cause): (cause, member_id) for cause, member_id in causes.items()}
         there = self._store.store_many(alike, owners)
         return {
@@ -193,7 +193,7 @@ class Coupons:
                 member_id=member_id,
                 cause=cause,
                 at=now,
-                zone=BRAND_ZONE,
+                first_day=self._stores.newest_day(),
                 places=places,
                 piece=piece,
                 **notes,
@@ -287,9 +287,8 @@ class Coupons:
         Raises DuplicateKeyError if the cause has its coupon already; don't catch it within the
         transaction.
         """
-        coupon = coupon_for(
-            template, member_id=member_id, cause=cause, at=self._clock.now(), zone=BRAND_ZONE
-        )
+        at, first_day = self._clock.now(), self._stores.newest_day()
+        coupon = coupon_for(template, member_id=member_id, cause=cause, at=at, first_day=first_day)
         self._store.store_within(coupon, session)
         return coupon
 

@@ -9,7 +9,6 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
-from huitou.catalog.stores.models import BRAND_ZONE
 from huitou.catalog.stores.rules import shifted
 from huitou.coupons.issuing.models import CouponTemplate
 from huitou.coupons.issuing.rules import valid_until
@@ -46,6 +45,7 @@ class Sending:
     templates: Mapping[str, CouponTemplate]
     rules: MessageRules
     day: str
+    first_day: str  # From which the days of a coupon count that is given now.
     at: datetime
     since: datetime  # When it was last started. What fell before doesn't count as missed.
 
@@ -172,6 +172,6 @@ def gift_words(sending: Sending, variant: Variant) -> tuple[str, str]:
     gift = variant.gift
     template = sending.templates.get(gift.template_id or "")
     if template is not None:
-        last = valid_until(template, sending.at, BRAND_ZONE)
+        last = valid_until(template, sending.first_day)
         return template.name, f"{last.month} 月 {last.day} 日"
     return (f"{gift.points} 积分", "") if gift.points else ("", "")

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
-from huitou.catalog.stores.models import BRAND_ZONE
 from huitou.catalog.stores.rules import by_day_clock
 from huitou.coupons.issuing.rules import is_there, valid_until
 from huitou.coupons.issuing.service import Coupons
@@ -169,7 +168,7 @@ class Deliveries:
             causes = {e.gift_cause: persons[e.member_id] for e in of_it}
             # A message that comes late may find that its coupon would be over already.
             lasts = template and (
-                valid_until(template, sending.at, BRAND_ZONE) > by_day_clock(sending.at)
+                valid_until(template, sending.first_day) > by_day_clock(sending.at)
             )
             issued = self._coupons.issue_coupons(template, causes) if template and lasts else {}
             given = {cause for cause, outcome in issued.items() if is_there(outcome)}

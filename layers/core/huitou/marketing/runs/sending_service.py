@@ -62,6 +62,7 @@ class Sender:
             templates=self._coupons.find_templates(names),
             rules=self._messages.message_rules(),
             day=brand_day(now),
+            first_day=self._stores.newest_day(),
             at=now,
             since=resumed_at(state),
         )
