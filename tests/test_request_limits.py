@@ -70,6 +70,10 @@ def _without_limit(schema: Any, path: list[str]) -> Iterator[tuple[str, str]]:
         yield ".".join(path), "a list without a length"
     if kind == "object" and schema.get("additionalProperties") and "maxProperties" not in schema:
         yield ".".join(path), "a table without a length"
+    if kind == "object" and schema.get("additionalProperties"):
+        names = schema.get("propertyNames", {})
+        if "enum" not in names and "maxLength" not in names:
+            yield ".".join(path), "names of a table without a length"
     for name, part in schema.items():
         if name not in ("$defs", "default"):
             yield from _without_limit(part, [*path, name])
@@ -100,7 +104,7 @@ def test_the_walk_finds_what_has_no_limit() -> None:
         inner: Inner
 
     found = unlimited(Outer.model_json_schema())
-    assert len(found) == 7, found
+    assert len(found) == 8, found
 
 
 def test_every_action_is_walked() -> None:

@@ -36,6 +36,7 @@ MALFORMED = {
     "the other half": ('{"a": ["x", "\\ude00"]}', "a.1"),
     "half of a pair as key": ('{"a": {"\\ud83d": 1}}', "a"),
     "half of a pair as the first key": ('{"\\ud83d": 1}', "body"),
+    "a name with a NUL": ('{"a": {"b\\u0000c": 1}}', "a"),
     "no JSON": ("{", "body"),
     "nothing": ("", "body"),
     "no UTF-8": (b'{"a": "\xff\xfe"}', "body"),

@@ -25,6 +25,7 @@ _LONGEST_FIELD = 200
 DEEP: Words = (f"最多嵌套 {MOST_DEEP} 层", f"lies more than {MOST_DEEP} deep")
 _NUMBER: Words = ("数字过大", "is too large a number")
 _TEXT: Words = ("含有无效字符", "has half of a surrogate pair")
+_NAME: Words = ("字段名含有空字符", "has a name with a NUL")  # The database ends a name there.
 _TWICE: Words = ("出现了两次", "stands there twice")
 _NO_JSON: Words = ("不是 JSON", "is not JSON")
 
@@ -115,8 +116,8 @@ def _fault(value: object, place: list[object]) -> Words | None:
     elif isinstance(value, list):
         inner = enumerate(value)
     for step, part in inner:
-        if isinstance(step, str) and not is_text(step):
-            return _TEXT
+        if isinstance(step, str) and ("\0" in step or not is_text(step)):
+            return _NAME if "\0" in step else _TEXT
         place.append(step)
         words = _fault(part, place)
         if words is not None:

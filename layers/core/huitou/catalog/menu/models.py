@@ -134,7 +134,7 @@ class ListedRequest(_AtStoreRequest):
 class PricesRequest(_AtStoreRequest):
     """Set a store's own prices by sku; a sku that is left out gets the brand's price again."""
 
-    prices_fen: dict[str, Annotated[int, Field(ge=0, le=MAX_PRICE_FEN)]] = Field(max_length=50)
+    prices_fen: dict[Id, Annotated[int, Field(ge=0, le=MAX_PRICE_FEN)]] = Field(max_length=50)
 
 
 class BrandDish(Answer):
