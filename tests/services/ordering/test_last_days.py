@@ -15,11 +15,14 @@ import pytest
 from chain_data import FakeClock, Shop, item
 from huitou.coupons.issuing.service import Coupons
 from huitou.loyalty.points.service import Points
+from huitou.loyalty.rewards.models import ExchangeRequest
+from huitou.loyalty.rewards.service import Mall
 from huitou.operations.maintenance.models import LoadRequest
 from huitou.operations.maintenance.service import Maintenance
 from huitou.ordering.orders.models import QuoteRequest
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Refusal
+from services.loyalty.test_holds import points_of, with_points
 
 LAST = "2026-12-07"
 ALWAYS = [{"opens": "00:00", "closes": "00:00"}]
@@ -154,6 +157,38 @@ def test_a_coupon_for_one_day_is_never_over_when_it_is_issued(
     coupon_id = issue(night, alice)
     assert Coupons(night.database, night.clock).expire_coupons() == 0
     assert night.order(alice, items=[item(2)], coupon_id=coupon_id).coupon_ids == [coupon_id]
+
+
+def test_no_way_gives_a_coupon_whose_last_day_is_over_at_every_store(night: Shop) -> None:
+    limits = {"quota": 100, "per_member": 5}
+    december = {**COUPON, "revision": 2, "claimable": True, "limits": limits}
+    scene = {"_id": "table-1", "store_id": "jingan", "template_id": "december", "kind": "table"}
+    load(
+        night.database,
+        night.clock,
+        coupon_templates=[december],
+        mall_items=[{"_id": "m", "name": "券", "points": 50_000, "template_id": "december"}],
+        scenes=[scene],
+    )
+    open_store(night, "Asia/Shanghai", "06:00")
+    alice, bob = with_points(night, ("2099-12-31", 200_000)), night.register("bob")
+    coupons, mall = Coupons(night.database, night.clock), Mall(night.database, night.clock)
+    night.clock.moment = datetime(2026, 12, 7, 21, 59, tzinfo=UTC)  # 05:59 in Shanghai.
+    coupons.claim_coupon("december", bob, "claim-0001")
+    mall.exchange_points(alice, ExchangeRequest(item_id="m", exchange_id="exchange-1"))
+    night.clock.advance(minutes=1)
+    assert coupons.claim_coupon("december", bob, "claim-0001").status == "issued"  # The same one.
+    with pytest.raises(Refusal, match="COUPON_NOT_ISSUED"):
+        coupons.claim_coupon("december", alice, "claim-0002")
+    with pytest.raises(Refusal, match="COUPON_NOT_ISSUED"):
+        coupons.issue_welcome_coupon(alice, "hash", "table-1")
+    with pytest.raises(Refusal, match="MALL_ITEM_NOT_OFFERED"):
+        mall.exchange_points(alice, ExchangeRequest(item_id="m", exchange_id="exchange-2"))
+    assert "m" not in {item.item_id for item in mall.list_items(alice).items}
+    again = ExchangeRequest(item_id="m", exchange_id="exchange-1")
+    assert mall.exchange_points(alice, again).points == 50_000
+    assert points_of(night, alice) == (150_000, 0)
+    assert night.differences() == []
 
 
 def test_points_are_spendable_until_the_day_ends_at_the_last_store(night: Shop) -> None:

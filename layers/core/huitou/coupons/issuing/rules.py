@@ -150,6 +150,14 @@ def valid_until(template: CouponTemplate, first_day: str) -> datetime:
     return min(ends)
 
 
+def is_over(template: CouponTemplate, day: str) -> bool:
+    """Tell whether the template's last day is before this business day: nobody could use a coupon.
+
+    `day` is that of the store where the day ends last.
+    """
+    return template.valid_until is not None and template.valid_until.isoformat() < day
+
+
 def end_of_day(first_day: str, days: int) -> datetime:
     """Return the last moment of the `days`-th day; `first_day` is the first."""
     return _last_moment(date.fromisoformat(shifted(first_day, days - 1)))

@@ -34,6 +34,7 @@ from huitou.coupons.issuing.rules import (
     coupon_for,
     coupon_id,
     for_claims,
+    is_over,
     next_places,
     subject_of,
 )
@@ -93,11 +94,10 @@ class Coupons:
         return self._repository.count_unused(member_id, session)
 
     def issue_coupon(
-        self, template: CouponTemplate, *, member_id: str, cause: str, scene: str | None = None
+        self, template: CouponTemplate, *, member_id: str, cause: str
     ) -> Coupon | None:
         """Issue one coupon for a cause; None if it has one already or no more may be issued."""
-        notes = {"scene": scene} if scene else {}
-        return self.try_issue_coupon(template, member_id=member_id, cause=cause, notes=notes)[0]
+        return self.try_issue_coupon(template, member_id=member_id, cause=cause)[0]
 
     def try_issue_coupon(
         self,
@@ -169,6 +169,10 @@ class Coupons:
         else:  # No coupon was issued, or the coupon was issued with another unit of the quota.
             self._limiter.put_back_unit(piece)
 
+    def _not_issued(self, cause: str, why: Issued) -> tuple[None, Issued]:
+        known = self._repository.find(coupon_id(cause)) is not None
+        return None, "issued_before" if known else why
+
     def _insert(
         self,
         template: CouponTemplate,
@@ -177,6 +181,8 @@ class Coupons:
         notes: IssueNotes,
         piece: str | None,
     ) -> tuple[Coupon | None, Issued]:
+        if is_over(template, self._stores.today()):
+            return self._not_issued(cause, "used_up")
         now, places = self._clock.now(), NO_PLACES
         for _ in range(ISSUE_TRIES):
             if template.is_limited:
@@ -185,8 +191,7 @@ class Coupons:
                     template, self._repository.had(member_id, template.id, day), day
                 )
                 if found is None:
-                    known = self._repository.find(coupon_id(cause)) is not None
-                    return None, "issued_before" if known else "limit_reached"
+                    return self._not_issued(cause, "limit_reached")
                 places = found
             coupon = coupon_for(
                 template,
@@ -314,18 +319,18 @@ class Coupons:
         """Issue the welcome coupon of a scanned code, once for each phone number.
 
         The cause names the phone, so a phone that changes its member doesn't bring a second one.
-        Raises Refusal SCENE_UNKNOWN or WELCOME_TAKEN naming `scene`.
+        Raises Refusal SCENE_UNKNOWN, WELCOME_TAKEN or COUPON_NOT_ISSUED naming `scene`.
         """
         scene = self.find_scene(code)
         template = self._repository.template(scene.template_id)
         if template is None:
             raise Refusal(CouponErrors.SCENE_UNKNOWN, field="scene")
-        coupon = self.issue_coupon(
-            template, member_id=member_id, cause=f"welcome:{phone_hash}", scene=scene.id
-        )
-        if coupon is None:
-            raise Refusal(CouponErrors.WELCOME_TAKEN, field="scene")
-        return coupon.shown()
+        cause, notes = f"welcome:{phone_hash}", {"scene": scene.id}
+        issued = self.try_issue_coupon(template, member_id=member_id, cause=cause, notes=notes)
+        if issued[0] is None:
+            codes = {"used_up": CouponErrors.COUPON_NOT_ISSUED}
+            raise Refusal(codes.get(issued[1], CouponErrors.WELCOME_TAKEN), field="scene")
+        return issued[0].shown()
 
     def expire_coupons(self) -> int:
         """Mark one batch of coupons as expired; returns how many.

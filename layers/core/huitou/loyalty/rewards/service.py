@@ -6,6 +6,7 @@ from pymongo.client_session import ClientSession
 
 from huitou.coupons.issuing.errors import COUPON_TEMPLATE
 from huitou.coupons.issuing.models import CouponTemplate
+from huitou.coupons.issuing.rules import is_over
 from huitou.coupons.issuing.service import Coupons
 from huitou.loyalty.holds.errors import HoldErrors
 from huitou.loyalty.holds.service import Holds
@@ -53,6 +54,9 @@ class Mall:
         """Return what is on offer today, and why the member can't have some of it."""
         today = self._tiers.today()
         items = [item for item in self._mall.listed() if is_offered(item, today)]
+        templates = self._coupons.find_templates([item.template_id for item in items])
+        over = {name for name, one in templates.items() if is_over(one, self._points.today())}
+        items = [item for item in items if item.template_id not in over]
         ids = [item.id for item in items]
         taken, had = self._mall.taken(ids), self._mall.had(member_id, ids)
         available = self._points.available_points(member_id)
@@ -82,6 +86,8 @@ class Mall:
         template = self._coupons.find_templates([item.template_id]).get(item.template_id)
         if template is None:  # Nobody deletes templates; let a person look.
             raise HuitouError(Code.INTERNAL, field="template_id")
+        if is_over(template, self._points.today()):
+            raise Refusal(RewardErrors.MALL_ITEM_NOT_OFFERED, field="item_id")
         if self._holds.find_hold(identity) is None:
             # Checked before points are held, so that a refused exchange holds none.
             try:
