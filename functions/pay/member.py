@@ -52,8 +52,10 @@ MEMBER = {
     "quote": Action(QuoteRequest, quote, QuoteAnswer, most_a_minute=60),
     "create": Action(CreateRequest, create, OrderAnswer, most_a_minute=30),
     "prepay": Action(OrderRequest, prepay, PrepayAnswer, most_a_minute=30),
-    "status": Action(OrderRequest, status, OrderAnswer),
-    "cancel": Action(OrderRequest, cancel, OrderAnswer),
+    # These two ask WeChat Pay, which limits how often a merchant may ask. A page may ask for the
+    # status each second.
+    "status": Action(OrderRequest, status, OrderAnswer, most_a_minute=120),
+    "cancel": Action(OrderRequest, cancel, OrderAnswer, most_a_minute=30),
     "ask_refund": Action(AskRefundRequest, ask_refund, RefundAnswer, most_a_minute=30),
     "ask_invoice": Action(InvoiceRequest, ask_invoice, OrderAnswer, most_a_minute=30),
 }

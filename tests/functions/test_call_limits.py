@@ -22,14 +22,15 @@ LIMITED = {
     for name, action in table.member.items()
     if action.most_a_minute is not None
 }
-# What members may do without such a limit: reading, and writes that happen at most once.
+# What members may do without such a limit: reading, and writes that happen at most once. What asks
+# WeChat has a limit in any case: WeChat limits the whole chain, so one member could stop it.
 UNLIMITED = {
     "geofence-check": set[str](),
     "member-profile": {
         "login", "profile", "update", "consent", "orders", "coupons", "coupon_token", "inbox",
         "open_message", "subscribed", "points", "notices", "mall", "merge_code",
     },
-    "pay": {"status", "cancel"},
+    "pay": set[str](),
     "referral-settle": {"mine"},
     "store-menu": {"stores", "menu"},
 }  # fmt: skip
@@ -67,9 +68,18 @@ def test_a_member_at_the_limit_is_told_when_to_come_back(
     assert quotes(call, 1, "bob")[0]["ok"]
     assert call("pay", {"action": "status", "order_id": "o1"}, "alice")["error"]["code"] == (
         "NOT_FOUND"
-    )
+    )  # Each action is counted for itself.
     within_a_minute[0] += 40
     assert quotes(call, 1)[0]["ok"]
+
+
+@pytest.mark.parametrize("action", ["prepay", "status", "cancel"])
+def test_no_member_makes_us_ask_wechat_pay_without_a_limit(call: Run, action: str) -> None:
+    event = {"action": action, "order_id": "o1"}
+    codes = [
+        call("pay", event, "alice")["error"]["code"] for _ in range(LIMITED["pay", action] + 1)
+    ]
+    assert codes.count("TOO_MANY_CALLS") == 1
 
 
 def test_a_call_that_is_refused_for_its_fields_is_not_counted(call: Run, chain: Database) -> None:
