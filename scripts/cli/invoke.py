@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from cli.documents import parse_object
 from cli.place import Environment, environment_options
 from huitou.runtime.errors import HuitouError
 from localcloud.client import CallFailed, LocalCloudClient
@@ -31,11 +32,9 @@ def invoke(environment: Environment, function: str, data: str, openid: str | Non
     scripts/huitou invoke maintenance '{"action": "dead_letters"}'
     """
     try:
-        event = json.loads(data)
-    except ValueError as error:
-        raise click.BadParameter(f"not JSON: {error}", param_hint="JSON") from None
-    if not isinstance(event, dict):
-        raise click.BadParameter('must be an object like {"action": …}', param_hint="JSON")
+        event = parse_object(data, "the event")
+    except click.ClickException as refused:
+        raise click.BadParameter(refused.message, param_hint="JSON") from None
     if openid is not None and environment.env_id is not None:
         raise click.UsageError("--as is for the local cloud; members are WeChat's to vouch for")
     try:

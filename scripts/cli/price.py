@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from cli.documents import parse_object, read_text
 from cli.place import Environment, Place, environment_options, member_behind
 
 
@@ -53,12 +54,7 @@ def quote(
     """
     if (member_id is None) == (openid is None):
         raise click.UsageError("say either --member ID or --as OPENID")
-    try:
-        wanted = json.loads(cart.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise click.ClickException(f"{cart}: not JSON: {error}") from None
-    if not isinstance(wanted, dict):
-        raise click.ClickException(f"{cart}: not a cart: it is an object with store_id and items")
+    wanted = parse_object(read_text(cart), str(cart))
     with environment.open() as place:
         member = member_id or member_behind(place, str(openid))
         more = {"coupons": "best"} if best else {}

@@ -46,7 +46,8 @@ class Malformed(ValueError):  # noqa: N818
 def parse_json(text: str | bytes, name: str = "body") -> Any:
     """Return what a JSON text says; `name` stands for the whole text in errors.
 
-    Raises Malformed. Who calls limits the size of the text.
+    Raises Malformed; its cause tells the line if the text is no JSON. Who calls limits the size of
+    the text.
     """
     try:
         found = json.loads(
@@ -59,7 +60,7 @@ def parse_json(text: str | bytes, name: str = "body") -> Any:
         raise
     except (ValueError, RecursionError) as error:
         deep = isinstance(error, RecursionError)
-        raise Malformed(name, DEEP if deep else _NO_JSON) from None
+        raise Malformed(name, DEEP if deep else _NO_JSON) from error
     check_values(found, name)
     return found
 
