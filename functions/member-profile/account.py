@@ -80,9 +80,9 @@ def orders(call: ProfileCall, request: PageRequest) -> object:
 MEMBER = {
     "login": Action(LoginRequest, login, LoginAnswer),
     "profile": Action(ProfileRequest, profile, ProfileAnswer),
-    "update": Action(UpdateProfileRequest, update, ProfileAnswer),
+    "update": Action(UpdateProfileRequest, update, ProfileAnswer, most_a_minute=30),
     "bind_phone": Action(BindPhoneRequest, bind_phone, PhoneAnswer, most_a_minute=30),
-    "consent": Action(ConsentRequest, consent, ConsentsAnswer),
+    "consent": Action(ConsentRequest, consent, ConsentsAnswer, most_a_minute=30),
     "merge_code": Action(MergeCodeRequest, merge_code, MergeCodeAnswer),
     "orders": Action(PageRequest, orders, OrdersAnswer),
 }

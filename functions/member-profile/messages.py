@@ -27,5 +27,5 @@ def subscribed(call: ProfileCall, request: SubscribedRequest) -> object:
 MEMBER = {
     "inbox": Action(PageRequest, inbox, InboxAnswer),
     "open_message": Action(OpenMessageRequest, open_message, OpenedAnswer),
-    "subscribed": Action(SubscribedRequest, subscribed, SubscribedAnswer),
+    "subscribed": Action(SubscribedRequest, subscribed, SubscribedAnswer, most_a_minute=30),
 }

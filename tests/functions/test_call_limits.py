@@ -27,8 +27,8 @@ LIMITED = {
 UNLIMITED = {
     "geofence-check": set[str](),
     "member-profile": {
-        "login", "profile", "update", "consent", "orders", "coupons", "coupon_token", "inbox",
-        "open_message", "subscribed", "points", "notices", "mall", "merge_code",
+        "login", "profile", "orders", "coupons", "coupon_token", "inbox", "open_message",
+        "points", "notices", "mall", "merge_code",
     },
     "pay": set[str](),
     "referral-settle": {"mine"},
@@ -80,6 +80,23 @@ def test_no_member_makes_us_ask_wechat_pay_without_a_limit(call: Run, action: st
         call("pay", event, "alice")["error"]["code"] for _ in range(LIMITED["pay", action] + 1)
     ]
     assert codes.count("TOO_MANY_CALLS") == 1
+
+
+@pytest.mark.parametrize("action", ["consent", "subscribed"])
+def test_what_is_stored_for_each_call_of_a_member_has_a_limit(
+    call: Run, chain: Database, action: str
+) -> None:
+    call("member-profile", {"action": "login"}, "alice")
+    most = LIMITED["member-profile", action]
+    for number in range(most + 5):
+        accepted = {"template_id": f"template-{number}", "result": "accept"}
+        fields: dict[str, Any] = {
+            "consent": {"purpose": "marketing", "given": number % 2 == 0, "text_version": "1"},
+            "subscribed": {"prompt_id": f"prompt-{number:04}", "answers": [accepted]},
+        }[action]
+        call("member-profile", {"action": action, **fields}, "alice")
+    stored = {"consent": "consents", "subscribed": "subscriptions"}[action]
+    assert len(list(chain.collection(stored).find({"_id": {"$gt": ""}}))) == most
 
 
 def test_a_call_that_is_refused_for_its_fields_is_not_counted(call: Run, chain: Database) -> None:
