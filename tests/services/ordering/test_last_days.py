@@ -17,6 +17,8 @@ from huitou.coupons.issuing.service import Coupons
 from huitou.loyalty.points.service import Points
 from huitou.loyalty.rewards.models import ExchangeRequest
 from huitou.loyalty.rewards.service import Mall
+from huitou.operations.console.home_models import FiguresRequest
+from huitou.operations.console.home_service import Home
 from huitou.operations.maintenance.models import LoadRequest
 from huitou.operations.maintenance.service import Maintenance
 from huitou.ordering.orders.models import QuoteRequest
@@ -155,6 +157,32 @@ def test_a_coupon_for_one_day_is_never_over_when_it_is_issued(
     open_store(night, zone, cut_time)
     night.clock.moment = datetime.fromisoformat(moment).replace(tzinfo=ZoneInfo(zone))
     coupon_id = issue(night, alice)
+    assert Coupons(night.database, night.clock).expire_coupons() == 0
+    assert night.order(alice, items=[item(2)], coupon_id=coupon_id).coupon_ids == [coupon_id]
+
+
+def test_the_console_shows_the_day_of_a_store_until_it_ends_there(night: Shop) -> None:
+    open_store(night, "Asia/Shanghai", "06:00")
+    home = Home(night.database, night.clock)
+    night.clock.moment = datetime(2026, 12, 7, 21, tzinfo=UTC)  # 05:00 on 8 December.
+    assert home.show_figures(FiguresRequest(store_id="jingan"), [])["today"]["day"] == LAST
+    assert home.show_figures(FiguresRequest(), [])["today"]["day"] == "2026-12-08"
+
+
+@pytest.mark.parametrize(
+    ("zone", "cut_time"), [("Asia/Tokyo", "00:00"), ("Pacific/Auckland", "04:00")]
+)
+def test_a_coupon_that_comes_back_late_may_be_used_for_a_day_at_the_store_furthest_east(
+    night: Shop, zone: str, cut_time: str
+) -> None:
+    alice = night.register()
+    coupon_id = issue(night, alice)
+    order = night.paid(alice, items=[item(2)], coupon_id=coupon_id)
+    open_store(night, zone, cut_time)
+    night.clock.moment = datetime(2026, 12, 9, 4, tzinfo=UTC)
+    night.refund(order)
+    assert night.settlement.settle_order(order.id) == "settled"
+    night.clock.advance(hours=23, minutes=59)
     assert Coupons(night.database, night.clock).expire_coupons() == 0
     assert night.order(alice, items=[item(2)], coupon_id=coupon_id).coupon_ids == [coupon_id]
 

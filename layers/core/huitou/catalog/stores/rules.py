@@ -95,6 +95,11 @@ def latest_day(at: datetime, clocks: Iterable[tuple[str, str]]) -> str:
     return max(business_day(at, zone, cut_time) for zone, cut_time in clocks)
 
 
+def furthest_day_clock(at: datetime, clocks: Iterable[tuple[str, str]]) -> datetime:
+    """Return the latest moment that `by_day_clock` gives at any of these pairs (zone, cut time)."""
+    return max(by_day_clock(at, zone, cut_time) for zone, cut_time in clocks)
+
+
 def in_hours(hours: Hours, clock: str) -> bool:
     """Tell whether a wall-clock time HH:MM is within the hours; the end is not included."""
     if hours.since < hours.until:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import datetime
 from typing import Any
 
 from huitou.catalog.stores.errors import StoreErrors
@@ -16,7 +17,12 @@ from huitou.catalog.stores.models import (
     StoreSettingsRequest,
 )
 from huitou.catalog.stores.repository import StoreRepository
-from huitou.catalog.stores.rules import earliest_day, latest_day, takes_orders
+from huitou.catalog.stores.rules import (
+    earliest_day,
+    furthest_day_clock,
+    latest_day,
+    takes_orders,
+)
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
@@ -64,6 +70,10 @@ class Stores:
         What is given for a number of days counts from it, so no store's day is over already.
         """
         return latest_day(self._clock.now(), self.clocks())
+
+    def newest_clock(self) -> datetime:
+        """Return the latest moment that any store's day clock shows (see `by_day_clock`)."""
+        return furthest_day_clock(self._clock.now(), self.clocks())
 
     def clocks(self) -> set[tuple[str, str]]:
         """Return the zones and cut times of the chain's stores, and the chain's own."""

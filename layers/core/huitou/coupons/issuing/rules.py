@@ -193,9 +193,13 @@ def _not_held(coupon: Coupon, at: datetime, store: Store) -> ReasonCode | None:
     return "ended" if store_day_clock(store, at) > coupon.valid_until else None
 
 
-def returned_until(coupon: Coupon, at: datetime) -> datetime:
-    """Return until when a coupon is valid after a full refund gave it back: 24 hours at least."""
-    return max(coupon.valid_until, at + RETURN_GRACE)
+def returned_until(coupon: Coupon, at: datetime, day_clock: datetime) -> datetime:
+    """Return until when a coupon is valid after a full refund gave it back: 24 hours at least.
+
+    `day_clock` is the latest moment by the day clock of any store: further east it is ahead of
+    `at`, and the coupon is compared with it there.
+    """
+    return max(coupon.valid_until, max(at, day_clock) + RETURN_GRACE)
 
 
 def is_there(outcome: Issued) -> bool:

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from huitou.catalog.menu.service import Menu
-from huitou.catalog.stores.rules import brand_day
+from huitou.catalog.stores.rules import brand_day, store_day
 from huitou.catalog.stores.service import Stores
 from huitou.insight.kpis.models import DaysRequest, StoreFiguresRequest
 from huitou.insight.kpis.service import Kpis
@@ -41,10 +41,12 @@ class Home:
     def show_figures(self, request: FiguresRequest, store_ids: Sequence[str]) -> dict[str, Any]:
         """Return the figures, and those of each store in `store_ids`.
 
-        If `store_ids` is empty, they are those of the chain's first 100 stores.
+        For one store, today is its own business day, as its orders are counted by it. If
+        `store_ids` is empty, they are those of the chain's first 100 stores.
         """
-        now = self._clock.now()
-        today = date.fromisoformat(brand_day(now))
+        now, shops = self._clock.now(), Stores(self._database, self._clock)
+        shop = shops.get_store(request.store_id) if request.store_id else None
+        today = date.fromisoformat(store_day(shop, now) if shop else brand_day(now))
         kpis = Kpis(self._database, self._clock)
         days = kpis.list_day_figures(
             DaysRequest(
@@ -56,7 +58,7 @@ class Home:
             limit=MOST_STORES,
             store_ids=list(store_ids)[:MOST_STORES] if store_ids else None,
         )
-        names = Stores(self._database, self._clock).store_names()
+        names = shops.store_names()
         return {
             "store_id": request.store_id,
             "today": days[-1],

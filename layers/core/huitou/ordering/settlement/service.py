@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from pymongo.client_session import ClientSession
 
+from huitou.catalog.stores.service import Stores
 from huitou.coupons.issuing.repository import CouponRepository
 from huitou.coupons.issuing.rules import returned_until
 from huitou.loyalty.points.repository import PointsRepository
@@ -45,6 +46,7 @@ class Settlement:
         self._coupons = CouponRepository(database)
         self._tiers = Tiers(database, clock)
         self._tier_changes = TierRepository(database)
+        self._stores = Stores(database, clock)
         self._first_orders = first_orders
 
     def due_orders(self) -> Iterator[str]:
@@ -121,5 +123,5 @@ class Settlement:
         if coupon is not None and not coupon.returns:
             self._coupons.redeem(coupon_id, order.id, now, session)
         elif coupon is not None:
-            until = returned_until(coupon, now)
+            until = returned_until(coupon, now, self._stores.newest_clock())
             self._coupons.give_back(coupon_id, order.id, until, session)
