@@ -7,8 +7,8 @@ from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, NamedTuple, assert_never
 from zoneinfo import ZoneInfo
 
-from huitou.catalog.stores.models import BRAND_CUT, BRAND_ZONE, Store
-from huitou.catalog.stores.rules import business_day, shifted, store_day_clock
+from huitou.catalog.stores.models import BRAND_ZONE, Store
+from huitou.catalog.stores.rules import shifted, store_day_clock
 from huitou.promotions.discounts.models import Reason, ReasonCode, Rule
 from huitou.runtime.loading import late_imports
 
