@@ -47,6 +47,12 @@ _SUM = re.compile(
     rf"(?:{_SUMS})(?:金额|数量|数|笔数)?:?[\d.,]*(?:元|笔|单)?"
     r"|共\d+(?:条|笔|单|行|人|页|项|位)|(?:(?:grand|sub|page)?totals?|sum)[\d.]*"
 )
+# In a column that nobody mapped: the words that mean nothing else (累计 is also a kind of points).
+_SUM_ANYWHERE = re.compile(
+    r"[本当此每分全各]?(?:页|日|天|周|月|季|年|班|店|桌|单|门店|会员|菜品|商品|订单)?"
+    r"(?:小计|合计|总计|共计|小計|合計|總計|共計)(?:金额|数量|笔数)?:?|(?:grand|sub)?totals?"
+)
+_LIKE_SUM_ANYWHERE = re.compile("[计計]|total|[Ａ-ｚ]", re.IGNORECASE)
 _ENGLISH_SUM = re.compile("total|sum|average", re.IGNORECASE)
 # As Excel and we ourselves write a number that has too many digits: 1.38E+10, 2.0260302e13.
 # 20261010E0012 is an order's number.
@@ -67,11 +73,24 @@ def is_sum(cell: Cell, *, is_number: bool = False) -> bool:
     Where the number of a member or an order belongs, any text with such a word does; elsewhere
     only one that says nothing else, for a dish may well be called 合计套餐.
     """
+    text = _bare_sum(cell)
+    return bool(text and (_SUM_FOR_NUMBER if is_number else _SUM).fullmatch(text))
+
+
+def is_sum_anywhere(cell: Cell) -> bool:
+    """Tell whether a cell of a column that nobody mapped makes its row a sum and not a sale."""
+    if not _LIKE_SUM_ANYWHERE.search(str(cell)):
+        return False  # Nearly all cells of a large file.
+    text = _bare_sum(cell)
+    return bool(text and _SUM_ANYWHERE.fullmatch(text))
+
+
+def _bare_sum(cell: Cell) -> str:
+    """Return a text that may be a sum's, without blanks and marks around it; else nothing."""
     text = clean(cell)
     if text.isascii() and not _ENGLISH_SUM.search(text):
-        return False  # So are nearly all cells of a large file.
-    text = re.sub(r"\s+", "", text).strip(":;,.-—=*()[]【】<>《》|/、。").lower()
-    return bool((_SUM_FOR_NUMBER if is_number else _SUM).fullmatch(text))
+        return ""  # So are nearly all cells of a large file.
+    return re.sub(r"\s+", "", text).strip(":;,.-—=*()[]【】<>《》|/、。").lower()
 
 
 def is_nothing(text: str) -> bool:

@@ -16,7 +16,14 @@ import click
 from cli.imports.amounts import fen_of, quantity_of, returned_of
 from cli.imports.cells import BadRow, Cell, clean, header_key
 from cli.imports.dates import guessed, knows_time
-from cli.imports.people import NoMember, is_nothing, is_sum, member_number, number_text
+from cli.imports.people import (
+    NoMember,
+    is_nothing,
+    is_sum,
+    is_sum_anywhere,
+    member_number,
+    number_text,
+)
 from cli.imports.statuses import is_part, meaning_of
 from huitou.operations.imports.models import LONGEST_DISH, MOST_FEN, MOST_PIECES
 
@@ -117,6 +124,10 @@ class Rows:
         for name, cell in [*places, ("row", next(iter(cells.values()), ""))]:
             if is_sum(cell, is_number=name in _NUMBERS):
                 raise NoOrder(name, f"a sum row, no sale: {clean(cell)[:LONGEST_SHOWN]}")
+        for column, cell in cells.items():
+            if is_sum_anywhere(cell) and column != self.columns.get("dish"):
+                shown = f"{clean(cell)[:LONGEST_SHOWN]} in column {column[:LONGEST_SHOWN]}"
+                raise NoOrder("row", f"a sum row, no sale: {shown}")
         if "status" in self.columns:
             status = clean(cells[self.columns["status"]])
             meaning = meaning_of(status, self.columns["status"], self.sold)

@@ -34,6 +34,22 @@ def test_a_sum_row_is_found_in_a_first_column_that_nobody_mapped(till: Till) -> 
 
 
 @pytest.mark.parametrize(
+    "word", ["小计", "合计：", "本日合计", "【总计】", "小 计", "Subtotal", "TOTAL:"]
+)
+def test_a_sum_row_is_found_in_any_column(till: Till, word: str) -> None:
+    rows = [
+        ["1", "7", WHEN, "50", "3号桌", ""],
+        ["2", "", WHEN, "30", "", "累计"],
+        ["", "", WHEN, "80", word, ""],
+        ["", "7", WHEN, "80", "", word],
+    ]
+    path = till.write(rows, ("序号", *COLUMNS[:3], "桌号", "备注"))
+    done = till.orders(path, "--without-member", "keep", columns=NO_NUMBER, code=1)
+    assert (done["imported"], done["rejected"], till.revenue_fen()) == (2, 2, 8_000)
+    assert "in column 桌号" in till.rejects()[0]["reason"]
+
+
+@pytest.mark.parametrize(
     "word",
     ["散客", "-", "——", "未登录", "00000000", "null", "", "0", "游客", "普通散客",
      "散客1", "匿名用户",
