@@ -17,18 +17,34 @@ NOTHING = {
 _EMPTY = re.compile(r"[\W_]*|0+(?:\.0+)?|[\W_]*(?:null|none|nil|空|无)[\W_]*")
 # A placeholder that somebody types where a number is asked for.
 _PLACEHOLDER = re.compile(r"(?:1{6,}|9{6,}|x{3,}|12345678(?:9(?:0(?:12?)?)?)?)")
-_WALK_IN = "散客|散户|散单|生客|零客|过客|过路客|路过客|路人|路人甲|游客|访客|walk[\\s_-]*ins?"
+_WALK_IN = r"散客|散户|散单|生客|零客|过客|过路客|路过客|路人|路人甲|游客|访客|walk[\s_-]*ins?"
 _ANYBODY = "顾客|客人|客户|来客|食客|用户|会员|新客|消费者|guest|visitor|customer|anonymous|anon"
+# Where orders come from. Their default names are those of thousands of people.
+_SOURCE = (
+    "微信|wechat|支付宝|alipay|美团|饿了么|饿了吗|抖音|快手|小红书|京东(?:到家)?|淘宝|口碑|大众点评|百度|有赞|微店"
+    "|小程序|公众号|手机|网络|网上|线上|h5|app|扫码|pos|收银"
+)
 _GUEST = re.compile(
-    rf"(?:普通|临时|匿名|现金|零售|门店|堂食|外卖|到店|一般|默认|系统|未知|陌生|无名|新)?(?:(?:{_WALK_IN})\s*\d{{0,3}}"
-    rf"|{_ANYBODY})|非(?:会员|會員)(?:顾客|客户|用户|消费)?"
-    r"|(?:不是|没有|没|无|無|暂无|尚未|未)(?:会员|會員|会员卡|会员号|卡|卡号|号码|手机|手机号|手机号码|用户)"
-    r"|未(?:登录|登陆|登入|登錄|注册|註冊|绑定|綁定|识别|入会|开卡|填写?|知|关联|授权|办卡|录入|留)"
+    rf"(?:普通|临时|匿名|现金|零售|门店|堂食|外卖|到店|一般|默认|系统|未知|陌生|无名|新|{_SOURCE})*(?:(?:{_WALK_IN})\s*\d{{0,3}}"
+    rf"|{_ANYBODY})|(?:{_SOURCE})+(?:外卖|外送|点餐|订单|支付|会员)?|非(?:会员|會員)(?:顾客|客户|用户|消费)?"
+    r"|(?:不是|没有|没|无|無|暂无|尚未|未)(?:会员|會員|会员卡|会员号|卡|卡号|号码|手机|手机号|手机号码|用户|信息|资料)+"
+    r"|(?:未|待)(?:登录|登陆|登入|登錄|注册|註冊|绑定|綁定|识别|入会|开卡|填写?|知|关联|授权|办卡|录入|留|补充?)"
     r"(?:的?(?:会员|用户|顾客|客户|手机号?|卡))?"
     r"|匿名|临客|零售|现金|堂食|外卖|外带|打包|默认|其他|其它|未知|不详|不明|无名氏?|unknown|default|test"
-    r"|(?:cash|retail|unknown|anonymous)[\s_-]*(?:customer|guest|user)|unregistered"
-    r"|(?:non|no)[\s_-]*(?:member|card)s?|not[\s_-]*(?:a[\s_-]*member|logged[\s_-]*in)"
+    r"|(?:cash|retail|unknown|anonymous|guest|unnamed|default|online|walk[\s_-]*in)"
+    r"[\s_-]*(?:customer|guest|user|sale|order|checkout)|unregistered"
+    r"|(?:non|no|not)[\s_-]*(?:members?|cards?|customers?|names?|provided|available|given|applicable)"
+    r"|not[\s_-]*(?:a[\s_-]*member|logged[\s_-]*in)|object object|null(?:\s+null)+"
+    r"|s?vip(?:会员|客户|顾客)?|[金银铜铂钻黑白青]\w{0,2}(?:会员|卡)|(?:储值|付费|超级)(?:会员|卡|用户)"
+    r"|\w{0,6}(?:号桌|[a-z\d]桌|号台|桌台|包间|包厢)"
 )
+# A surname alone, as delivery platforms print it: thousands of people share each.
+_TITLE = re.compile(
+    r"[^\W\d_a-z]{0,2}\s*(?:\(?(?:先生|女士|小姐|太太|夫人|男士|帅哥|美女)\)?|\((?:男|女)\))"
+    r"|(?:mr|mrs|ms|miss)[.\s]+[a-z]*|(?:顾客|客人|客户|散客|匿名)\((?:先生|女士|小姐|男|女)\)"
+)
+# A number that a platform lends for one order: another guest has it tomorrow.
+_LENT = re.compile(r"(?:\+?86)?1[3-9]\d{9}\s*(?:转接?|分机|ext\.?|[,，;#_x])\s*\d{1,6}")
 _MASK = re.compile(
     r"[*∗⁎✱✲※●○•◦◯■□█▇▓★☆◆◇×✕✖]"
     r"|(?:[#?.·・_~]|\.\s){2,}"
@@ -113,6 +129,10 @@ def member_number(cell: Cell) -> tuple[str, str | None]:
         raise NoMember("member", "there is none")
     if _PLACEHOLDER.fullmatch(lower):
         raise NoMember("member", f"there is none: {text} is a placeholder")
+    if _TITLE.fullmatch(lower):
+        raise NoMember("member", f"a form of address, so that many people share it: {text}")
+    if _LENT.fullmatch(lower):
+        raise NoMember("member", f"a number on loan, with an extension: {text}")
     if _MASK.search(lower):
         raise NoMember("member", f"masked, so that several people share it: {text[:LONGEST]}")
     before = number_text("member", text)

@@ -64,6 +64,26 @@ def test_a_walk_in_is_no_member(till: Till, word: str) -> None:
     assert till.numbers() == {"7"}
 
 
+NOBODY = (
+    "微信用户|微信会员|支付宝用户|美团外卖|饿了么|抖音用户|微信小程序用户|手机用户|待补充"
+    "|无会员信息|金卡会员|VIP|3号桌|A01桌|Guest Customer|Online Order|No Customer|not provided"
+    "|walk-in customer|null null|[object Object]|张先生|欧阳女士|王(先生)|陈小姐|顾客（女士）"
+    "|散客(女)|Mr. Li|13800000001转1234|17000000001,1234|13800000001_6789"
+)
+
+
+def test_a_name_that_many_people_share_is_no_member(till: Till) -> None:
+    words = NOBODY.split("|")
+    rows = [[word, WHEN, "50", f"A{n}"] for n, word in enumerate(words)]
+    done = till.orders(till.write(rows), code=1)
+    assert (till.numbers(), done["rejected"]) == (set(), len(words))
+    assert {one["field"] for one in till.rejects()} == {"member"}
+    kept = till.orders(till.write(rows), "--without-member", "keep")
+    assert (kept["without_member"], till.stored("accounts")) == (len(words), [])
+    path = till.write([[word, "10"] for word in words], ("会员号", "积分"))
+    assert till.balances(path, columns="member=会员号,points=积分", code=1)["members"] == 0
+
+
 @pytest.mark.parametrize(
     "mask",
     ["138****0001", "138＊＊＊＊0001", "138xxxx0001", "138XXXX0001", "138••••0001", "张**", "张*",
@@ -78,7 +98,9 @@ def test_a_mask_is_shared_and_so_no_member(till: Till, mask: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "number", ["A-001", "张三", "1111", "会员12", "88888888", "x1", "顾客7", "20261010E0012"]
+    "number",
+    ["A-001", "张三", "1111", "会员12", "88888888", "x1", "顾客7", "20261010E0012", "VIP001",
+     "黄金荣", "李先", "张女", "美团123", "金卡001", "misty", "20260302_7"],
 )  # fmt: skip
 def test_a_real_number_stays_a_member(till: Till, number: str) -> None:
     till.orders(till.write([[number, WHEN, "50", "A1"]]))
