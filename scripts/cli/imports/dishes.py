@@ -53,7 +53,7 @@ class Dishes:
         self._last = cells
         order.rows.append(row)
         if back is not None:
-            order.facts.append((row, back))
+            order.facts.append((row, self._with_line(back, cells)))
             return
         try:
             order.facts.append((row, self._rows.facts_of_dish(cells)))
@@ -96,38 +96,66 @@ class Dishes:
             raise BadRow("order", "there is none, so nobody knows which order the dish is of")
         return clean(cells[columns["store"]]) if "store" in columns else "", number
 
+    def _with_line(self, back: Normal, cells: dict[str, Cell]) -> Normal:
+        """Add the line by which a negative row of an order takes off what it gives back."""
+        if back["amount_fen"] > 0:
+            return back
+        try:
+            line = self._rows.line_of(cells, back["amount_fen"])
+        except BadRow:  # It names no dish: the whole order went back, or some money.
+            line = {"dish": back["status"], "quantity": 1, "amount_fen": back["amount_fen"]}
+        return back | {"lines": [line]}
+
     def _together(self, given: list[Normal]) -> Normal:
         """Return one order of its lines, at the moment of its first.
 
-        Dishes that went back are no lines of it. If all did, the order only matters if it is
-        known. `dropped` are the words of those that went back beside others.
+        A dish that went back is no line of it; `dropped` are the words of those. Rows of their own
+        give money back (`returned_fen`). If all went back, the order only matters if it is known.
         """
-        parts = [part for part in given if "status" not in part]
+        sold = [part for part in given if "status" not in part]
         back = [part for part in given if "status" in part and "returned_fen" in part]
-        if not parts:
-            if not back:
-                raise NotSold(given[0]["status"])
-            amount_fen = sum(part["amount_fen"] for part in back)
-            return {**min(back, key=_moment), "amount_fen": amount_fen, "returned_fen": amount_fen}
-        if len({part["member"] for part in parts}) > 1:
+        taken = [part for part in given if "status" in part and "returned_fen" not in part]
+        if not sold:
+            return self._given_back(given, back, taken)
+        if len({part["member"] for part in sold}) > 1:
             raise BadRow("member", "the rows of this order name different members")
-        if len(parts) > MOST_LINES:
+        if len(given) > MOST_LINES:
             raise BadRow("order", f"more than {MOST_LINES} rows")
-        amount_fen = sum(part["amount_fen"] for part in parts)
-        first = min(parts, key=_moment)
+        amount_fen = sum(part["amount_fen"] for part in sold)
+        first = min(sold, key=_moment)
         row = {**first, "amount_fen": amount_fen}
         if amount_fen < 0:
             del row["lines"]
             row["refund_of"] = row["refund_of"] or row["order"]
+            row["amount_fen"] += sum(part["amount_fen"] for part in taken)
         elif row["refund_of"] is not None:
             raise BadRow("amount", "not negative, though refund_of makes it a refund")
         else:
+            # Beside dishes that are no lines, what goes back is negative lines: they add up then.
+            parts = [*sold, *taken] if back else sold
             row["lines"] = [line for part in parts for line in part["lines"]]
-            returned_fen = sum(part["amount_fen"] for part in back)
+            off_fen = -sum(part["amount_fen"] for part in taken)
+            if off_fen > amount_fen:
+                raise BadRow("amount", "more goes back than was sold")
+            returned_fen = off_fen + sum(part["amount_fen"] for part in back)
             if returned_fen:
-                row |= {"amount_fen": amount_fen + returned_fen, "returned_fen": returned_fen}
-        dropped = [part["status"] for part in given if "status" in part]
+                row["amount_fen"] += returned_fen - off_fen
+                row["returned_fen"] = returned_fen
+            if off_fen and off_fen == amount_fen:
+                return {**row, "if_known": True, "status": taken[0]["status"]}
+        dropped = [part["status"] for part in back]
         return self._rows.counted(row) | ({"dropped": dropped} if dropped else {})
+
+    def _given_back(self, given: list[Normal], back: list[Normal], taken: list[Normal]) -> Normal:
+        """Return what an order without any dish that stands tells of the one that may be in."""
+        if not back and not taken:
+            raise NotSold(given[0]["status"])
+        parts = back or taken
+        amount_fen = sum(part["amount_fen"] for part in parts)
+        first = min(parts, key=_moment)
+        row = {name: value for name, value in first.items() if name != "lines"}
+        row["amount_fen"] = amount_fen
+        return row | ({"returned_fen": amount_fen} if back else {})
 
 
 def _meals(facts: list[tuple[Row, Normal]]) -> Iterator[list[tuple[Row, Normal]]]:

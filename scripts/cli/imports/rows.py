@@ -24,7 +24,7 @@ from cli.imports.people import (
     member_number,
     number_text,
 )
-from cli.imports.statuses import is_part, meaning_of
+from cli.imports.statuses import is_money_back, is_part, meaning_of
 from huitou.operations.imports.models import LONGEST_DISH, MOST_FEN, MOST_PIECES
 
 FIELDS = (
@@ -145,13 +145,19 @@ class Rows:
     def given_back(self, word: str, cells: Mapping[str, Cell]) -> dict[str, Any]:
         """Return a sale that went back, if it can be one that came in before; else raise NotSold.
 
-        Nobody is asked about a row that can't be read: it is no revenue in any case.
+        Nobody is asked about a row that can't be read: it is no revenue in any case. A refund's
+        own row, which names its order in refund_of, may have its amount without a minus.
         """
         try:
             row = self._facts(cells)
         except BadRow:
             raise NotSold(word) from None
-        if row["amount_fen"] == 0 or (row["refund_of"] and row["amount_fen"] > 0):
+        if row["refund_of"] and row["amount_fen"] > 0:
+            column = self.columns["status"]
+            if not is_money_back(cells[column], column):
+                raise NotSold(word)  # Most likely the refund itself was called off.
+            row["amount_fen"] = -row["amount_fen"]
+        if row["amount_fen"] == 0:
             raise NotSold(word)
         if row["amount_fen"] < 0:
             row["refund_of"] = row["refund_of"] or row["order"]
@@ -182,7 +188,7 @@ class Rows:
         row = self._facts(cells)
         if row["order"] is None:
             raise BadRow("order", "there is none, so nobody knows which order the dish is of")
-        row["lines"] = [self._line(cells, row["amount_fen"])]
+        row["lines"] = [self.line_of(cells, row["amount_fen"])]
         return row
 
     def _facts(self, cells: Mapping[str, Cell]) -> dict[str, Any]:
@@ -203,7 +209,8 @@ class Rows:
             "formerly": formerly,
         }
 
-    def _line(self, cells: Mapping[str, Cell], amount_fen: int) -> dict[str, Any]:
+    def line_of(self, cells: Mapping[str, Cell], amount_fen: int) -> dict[str, Any]:
+        """Return the line of a row's dish; raises BadRow."""
         name = clean(cells[self.columns["dish"]])[:LONGEST_DISH]
         if is_nothing(name):
             raise BadRow("dish", "there is none")

@@ -34,6 +34,7 @@ _WORDS: tuple[tuple[Meaning, str], ...] = (
 _TABLE = tuple((meaning, re.compile(words)) for meaning, words in _WORDS)
 _BLANK_IS_SOLD = re.compile("退|取消|作废|废|撤|refund|cancel|void")
 _PART = re.compile("部分退|部份退|partial")
+_MONEY_BACK = re.compile("退|返还|冲正|冲销|红冲|refund|return|revers|chargeback")
 _YES, _NO_WORD = {"是", "y", "yes", "true", "1", "有"}, {"否", "n", "no", "false", "0", "无"}
 _NAME = re.compile(
     r"状态|狀態|狀况|状况|status|state|是否(?:退|取消|作废|有效|支付|撤)|退款标|作废标|交易类型|单据类型"
@@ -67,6 +68,13 @@ def takes_back(cell: Cell) -> bool:
     """Tell whether a cell, whatever its column is called, says that its order was not sold."""
     text = clean(cell).lower()
     return 0 < len(text) <= LONGEST and meaning_of(text, "") in ("not sold", "given back")
+
+
+def is_money_back(cell: Cell, column: str) -> bool:
+    """Tell whether a status calls its row itself a refund: 退款. A cancelled refund is none."""
+    words = clean(cell).lower(), header_key(column).lower()
+    meaning = meaning_of(cell, column)
+    return meaning == "given back" and any(map(_MONEY_BACK.search, words))
 
 
 def is_part(cell: Cell) -> bool:

@@ -177,6 +177,50 @@ def test_a_part_that_nobody_can_tell_is_asked_about(
     assert (done["imported"], till.rejects()[0]["field"]) == (0, field)
 
 
+# --- as rows of their own ---------------------------------------------------------------------
+
+OF = (*COLUMNS, "原单", "状态")
+WITH_OF = f"{MAP},refund_of=原单,status=状态"
+SOLD = ["7", WHEN, "50", "A1", "", "销售"]
+
+
+@pytest.mark.parametrize(
+    ("row", "revenue_fen"),
+    [(["7", "2026-01-12 09:00:30", "50", "R1", "A1", "退款"], 0),
+     (["7", "2026-01-12 09:00:30", "20", "R1", "A1", "退货单"], 3_000),
+     (["7", "2026-01-12 09:00:30", "-20", "R1", "A1", "Refunded"], 3_000),
+     (["7", "2026-01-12 09:00:30", "50", "A1", "", "退款"], 0),
+     (["7", "2026-01-10 12:31:15", "20", "A1", "", "退款"], 3_000),
+     (["7", "2026-01-12 09:00:30", "20", "R1", "A1", "已取消"], 5_000),
+     (["7", "2026-01-12 09:00:30", "51", "A1", "", "退款"], 5_000),
+     (["8", "2026-01-12 09:00:30", "20", "A1", "", "退款"], 5_000),
+     (["7", "2026-01-09 09:00:30", "20", "A1", "", "退款"], 5_000)],
+)  # fmt: skip
+def test_a_refunds_own_row_gives_its_order_back_with_a_minus_or_without(
+    till: Till, row: list[str], revenue_fen: int
+) -> None:
+    for rows in ([row], [SOLD, row], [row, SOLD], [row], [SOLD]):
+        till.orders(till.write(rows, OF), columns=WITH_OF)
+    assert (till.revenue_fen(), points(till)) == (revenue_fen, [revenue_fen // 100])
+    excel = [row[0], row[1][:16].replace("-", "/"), *row[2:]]
+    till.orders(till.write([SOLD, excel], OF), columns=WITH_OF)
+    assert till.revenue_fen() == revenue_fen
+    for one in till.imports():
+        till.undo(one["import_id"])
+    assert till.revenue_fen() == 0
+    till.orders(till.write([SOLD, row], OF), columns=WITH_OF)
+    assert till.revenue_fen() == revenue_fen
+    assert till.differences() == []
+
+
+def test_another_days_walk_in_is_no_refund_of_a_number_that_begins_anew(till: Till) -> None:
+    rows = [["", WHEN, "50", "001", "销售"], ["", "2026-01-11 12:30", "30", "001", "已取消"]]
+    for _ in range(2):
+        path = till.write(rows, STATUS)
+        till.orders(path, "--without-member", "keep", columns=WITH_STATUS)
+        assert till.revenue_fen() == 5_000
+
+
 # --- dishes -----------------------------------------------------------------------------------
 
 
@@ -196,6 +240,38 @@ def test_dishes_that_went_back_since_are_given_back(till: Till) -> None:
     [order] = till.stored("orders")
     assert [line["name"] for line in order["lines"]] == ["酸菜鱼", "茶"]
     assert till.differences() == []
+
+
+FISH, RICE = ["7", WHEN, "A1", "酸菜鱼", "1", "36"], ["7", WHEN, "A1", "米饭", "2", "4"]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [["7", "2026-01-12 09:00:30", "A1", "酸菜鱼", "-1", "-36", "已退款"],
+     ["7", "2026-01-10 12:40:30", "A1", "酸菜鱼", "-1", "-36", "退菜"],
+     ["7", "2026-01-10 12:40:30", "A1", "", "", "-36", "退款"],
+     ["7", "2026-01-12 09:00:30", "A1", "酸菜鱼", "1", "36", "退款"]],
+)  # fmt: skip
+def test_a_row_that_gives_a_dish_back_takes_it_off_once(till: Till, row: list[str]) -> None:
+    sold = [[*FISH, "正常"], [*RICE, "正常"]]
+    files = [[*sold, row], [row, *sold], sold]
+    for first in (0, 2):
+        for rows in files[first:] + files[:first]:
+            done = till.orders(till.write(rows, DISHES), columns=BY_DISH)
+            assert done["rejected"] == 0
+            assert till.revenue_fen() == (4_000 if rows == sold and first else 400)
+            first = 0
+        assert (till.revenue_fen(), sum(points(till))) == (400, 4)
+        for one in till.imports():
+            till.undo(one["import_id"])
+    assert till.revenue_fen() == 0
+    assert till.differences() == []
+
+
+def test_an_order_of_dishes_that_all_went_back_before_is_no_order(till: Till) -> None:
+    back = [*FISH[:4], "-1", "-36", "退菜"]
+    done = till.orders(till.write([[*FISH, "正常"], back], DISHES), columns=BY_DISH)
+    assert (done["imported"], done["not_sold"]) == (0, {"退菜": 2})
 
 
 # --- with undo, and at once -------------------------------------------------------------------

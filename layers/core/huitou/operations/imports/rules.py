@@ -23,6 +23,7 @@ NOON = time(12)  # When a row that knows only its day is taken to have happened.
 BY_STATUS = "status:"  # Begins the id of a refund that a status told, not a row of its own.
 LINE_OF_TILL = "till:"  # Begins the dish id of an imported line: the till's name, not the menu's.
 MINUTE = timedelta(minutes=1)
+REFUND_WITHIN = timedelta(days=7)  # Later rows of one number may be another order's.
 
 
 @dataclass(frozen=True)
@@ -184,6 +185,27 @@ def refund_to(order: LedgerOrder, sale: Sale, at: datetime) -> LedgerOrder | Non
     return order.model_copy(
         update={"refunds": refunds, "status": order.status if left_fen else "refunded"}
     )
+
+
+def is_refund_of(sale: Sale, there: ImportedOrder) -> bool:
+    """Tell whether a row that gives back is a refund's own row, under the number of its order.
+
+    It is later than the order. Tills whose numbers begin anew each day have other orders of this
+    number: what follows much later, or another day's walk-in, isn't known to be the same order.
+    """
+    later = sale.at - there.created_at
+    if sale.row.refund_of is not None or sale.row.amount_fen > there.payable_fen:
+        return False
+    if there.member_id == NOBODY and later > timedelta(hours=12):
+        return False
+    return timedelta() < later <= REFUND_WITHIN or (later == timedelta() and not sale.row.paid_at)
+
+
+def as_refund(sale: Sale) -> Sale:
+    """Return such a row as a refund of its order."""
+    negative = {"amount_fen": -sale.row.amount_fen, "refund_of": sale.row.order}
+    row = sale.row.model_copy(update={**negative, "returned_fen": None, "lines": []})
+    return replace(sale, row=row, again=0)
 
 
 def is_told_by_status(order: LedgerOrder) -> bool:

@@ -35,7 +35,9 @@ from huitou.operations.imports.models import (
 from huitou.operations.imports.repository import ImportRepository
 from huitou.operations.imports.rules import (
     Sale,
+    as_refund,
     as_sold,
+    is_refund_of,
     is_told_by_status,
     is_told_otherwise,
     order_of,
@@ -79,9 +81,26 @@ class _Batch:
     first_refund_id: str = ""
     returns: list[tuple[Sale, str]] = field(default_factory=list)
     left_out: list[int] = field(default_factory=list)
+    own_refunds: list[Sale] = field(default_factory=list)
 
     def reject(self, row: ImportedRow, name: str, reason: str) -> None:
         self.rejects.append(Reject(line=row.line, field=name, reason=reason))
+
+    def keep(self, sale: Sale, order_id: str) -> None:
+        """Take in what a row says of the order that it is, which is there already."""
+        if sale.row.returned_fen is not None:
+            self.returns.append((sale, order_id))
+        else:
+            self.unchanged += 1
+
+    def refuse(self, sale: Sale, told: ImportedOrder | None) -> None:
+        """Refuse a row whose number another order has; its refund may have it, too."""
+        if not sale.row.if_known:
+            self.reject(sale.row, "order", SAME_NUMBER)
+        elif told is not None and is_refund_of(sale, told):
+            self.own_refunds.append(as_refund(sale))
+        else:
+            self.left_out.append(sale.row.line)
 
     def report(self) -> ImportReport:
         return ImportReport(
@@ -121,7 +140,8 @@ class OrderImport:
             sales = list(_placed(request.rows, stores, batch))
             orders = [sale for sale in sales if not sale.row.refund_of]
             self._insert(batch, orders, terms_on, session)
-            self._refund(batch, [sale for sale in sales if sale.row.refund_of], session)
+            refunds = [sale for sale in sales if sale.row.refund_of]
+            self._refund(batch, batch.own_refunds + refunds, session)
             self._give_back(batch, session)
             if request.import_id is not None and (batch.order_ids or batch.refunded_ids):
                 self._imports.note(
@@ -181,14 +201,10 @@ class OrderImport:
             else:
                 new[sale.id] = as_sold(sale)
                 continue
-            if not same and sale.row.if_known:
-                batch.left_out.append(sale.row.line)  # Another order had this number, and is in.
-            elif not same:
-                batch.reject(sale.row, "order", SAME_NUMBER)
-            elif sale.row.returned_fen is not None:
-                batch.returns.append((sale, twin.id if twin else sale.id))
+            if same:
+                batch.keep(sale, twin.id if twin else sale.id)
             else:
-                batch.unchanged += 1
+                batch.refuse(sale, told)
         if not new:
             return
         unchanged = {told.id for _, told in there.values() if told is not None}
