@@ -1,4 +1,7 @@
-"""Put an order together from a file that has one row per dish, as most tills export them."""
+"""Put an order together from a file that has one row per dish, as most tills export them.
+
+Or one row per payment: such an order has no lines.
+"""
 
 from __future__ import annotations
 
@@ -35,6 +38,7 @@ class Dishes:
 
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
+        self._part = "dish" if "dish" in rows.columns else "payment"
         self._orders: dict[tuple[str, str], _Order] = {}
         self._last: dict[str, Cell] = {}
 
@@ -56,7 +60,7 @@ class Dishes:
             order.facts.append((row, self._with_line(back, cells)))
             return
         try:
-            order.facts.append((row, self._rows.facts_of_dish(cells)))
+            order.facts.append((row, self._rows.facts_of_part(cells)))
         except BadRow as bad:
             order.fault = order.fault or (row, bad)
 
@@ -82,7 +86,7 @@ class Dishes:
         """Fill in what only the first row of an order says."""
         columns = self._rows.columns
         number = cells[columns["order"]]
-        if not self._last or is_nothing(clean(cells[columns["dish"]])):
+        if not self._last or is_nothing(clean(cells[columns[self._part]])):
             return cells
         if not is_nothing(clean(number)) and number != self._last[columns["order"]]:
             return cells
@@ -93,12 +97,12 @@ class Dishes:
         columns = self._rows.columns
         number = clean(cells[columns["order"]])
         if is_nothing(number):
-            raise BadRow("order", "there is none, so nobody knows which order the dish is of")
+            raise BadRow("order", "there is none, so nobody knows which order the row is of")
         return clean(cells[columns["store"]]) if "store" in columns else "", number
 
     def _with_line(self, back: Normal, cells: dict[str, Cell]) -> Normal:
         """Add the line by which a negative row of an order takes off what it gives back."""
-        if back["amount_fen"] > 0:
+        if back["amount_fen"] > 0 or self._part == "payment":
             return back
         try:
             line = self._rows.line_of(cells, back["amount_fen"])
@@ -133,7 +137,7 @@ class Dishes:
         else:
             # Beside dishes that are no lines, what goes back is negative lines: they add up then.
             parts = [*sold, *taken] if back else sold
-            row["lines"] = [line for part in parts for line in part["lines"]]
+            row["lines"] = [line for part in parts for line in part.get("lines", ())]
             off_fen = -sum(part["amount_fen"] for part in taken)
             if off_fen > amount_fen:
                 raise BadRow("amount", "more goes back than was sold")

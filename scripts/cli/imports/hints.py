@@ -58,7 +58,7 @@ class Hints:
         return told
 
     @property
-    def has_a_row_per_dish(self) -> bool:
+    def has_several_rows_an_order(self) -> bool:
         """Whether many rows have the number, member and moment of the row before them."""
         enough = max(FEWEST_REPEATED, REPEATED_PART * self._rows)
-        return "dish" not in self._columns and self._repeated >= enough
+        return not {"dish", "payment"} & self._columns.keys() and self._repeated >= enough

@@ -30,10 +30,13 @@ def _mapping(
     columns = columns_of(given, FIELDS, NEEDED)
     if "refund_of" in columns and "order" not in columns:
         raise click.BadParameter("refund_of names an order's number, so order is needed too")
-    if "dish" in columns and "order" not in columns:
-        raise click.BadParameter("rows of dishes are put together by number, so order is needed")
-    if "refund_amount" in columns and "dish" in columns:
-        raise click.BadParameter("refund_amount is of an order, and the rows are of dishes")
+    for part in {"dish", "payment"} & columns.keys():
+        if "order" not in columns:
+            raise click.BadParameter(f"rows of one {part} each are put together by order: map it")
+        if "refund_amount" in columns:
+            raise click.BadParameter(f"refund_amount is of an order, and a row is of one {part}")
+    if "dish" in columns and "payment" in columns:
+        raise click.BadParameter("a row is either of one dish or of one payment; map one of them")
     if "quantity" in columns and "dish" not in columns:
         raise click.BadParameter("quantity says how many of a dish, so dish is needed too")
     return columns
@@ -78,7 +81,7 @@ def _delimiter(_: click.Context, __: click.Parameter, given: str | None) -> str 
     "--map", "columns", multiple=True, required=True, callback=_mapping,
     metavar="FIELD=COLUMN,…",
     help="Which column holds what: member, paid_at, amount; also order, store, refund_of, status, "
-    "refund_amount, dish, quantity.",
+    "refund_amount, dish, quantity, payment.",
 )  # fmt: skip
 @click.option("--amount-unit", type=click.Choice(["yuan", "fen"]), default="yuan",
               show_default=True)  # fmt: skip
@@ -128,9 +131,10 @@ def orders(
         --map store=shop,refund_of=original --dry-run
 
     A file with one row per dish: map dish (and quantity) too, and the rows of one order number
-    become its lines; its amount is their sum. A status column: map status, and only what was
-    sold goes in; an order that is in already, and since was refunded or cancelled, is given back,
-    once. Map refund_amount (how much of an order went back) for those that went back in part.
+    become its lines; its amount is their sum. One row per payment: map payment. A status
+    column: map status, and only what was sold goes in; an order that is in already, and since was
+    refunded or cancelled, is given back, once. Map refund_amount (how much of an order went back)
+    for those that went back in part.
     Of a workbook all visible sheets with these columns are read.
 
     Run it again, or on a longer file, and only what is missing goes in: an order's id is its
@@ -169,7 +173,7 @@ def orders(
             again = open_table(file, list(columns.values()), delimiter, encoding, sheets)
             run.sample(again)
             _warn(console, run.warnings)
-            run.all(table, console)
+            _warn(console, run.all(table, console))
         except NotATable as error:
             raise stopped(str(error)) from None
     if not dry_run and run.sums["imported"] + run.sums["refunded"]:

@@ -11,6 +11,7 @@ from cli.imports.cells import BadRow, Row
 from cli.imports.dishes import Dishes
 from cli.imports.preview import Preview, net_fen
 from cli.imports.rejects import Rejects
+from cli.imports.repeats import Held, Repeats
 from cli.imports.rows import NotSold, Rows
 
 Normal = dict[str, Any]
@@ -26,6 +27,8 @@ class Reading:
     sums: Counter[str] = field(default_factory=Counter)
     not_sold: Counter[str] = field(default_factory=Counter)
     preview: Preview = field(init=False)
+    repeats: Repeats = field(default_factory=lambda: Repeats({}))
+    twice: int = 0  # Rows that say in every column what another row says.
     first_day: str = ""
     last_day: str = ""
 
@@ -34,7 +37,7 @@ class Reading:
 
     def entries(self, rows: Iterator[Row]) -> Iterator[Entry]:
         """Yield each order and refund of the file; what can't go in is rejected on the way."""
-        found = self._dishes(rows) if "dish" in self.rows.columns else self._orders(rows)
+        found = self._dishes(rows) if self.rows.adds_up else self._orders(rows)
         for entry in found:
             self.sums["amount_fen"] += net_fen(entry[1])
             if "if_known" in entry[1]:  # Nothing but what may become of an order that is there.
@@ -48,6 +51,7 @@ class Reading:
             yield entry
 
     def _orders(self, rows: Iterator[Row]) -> Iterator[Entry]:
+        held = Held(self.repeats)
         for row in self._sound(rows):
             try:
                 normal = self.rows.read(row.line, row.cells)
@@ -56,7 +60,17 @@ class Reading:
             except BadRow as bad:
                 self.rejects.add(row, bad.field, bad.reason)
             else:
-                yield [row], normal
+                is_sale = "refund_of" not in normal and "if_known" not in normal
+                if is_sale and self.repeats.has(row.cells):
+                    held.add(row, normal)
+                else:
+                    yield [row], normal
+        for row, told in held.sales():
+            if isinstance(told, BadRow):
+                self.rejects.add(row, told.field, told.reason)
+            else:
+                yield [row], told
+        self.twice = held.twice
 
     def _dishes(self, rows: Iterator[Row]) -> Iterator[Entry]:
         dishes = Dishes(self.rows)

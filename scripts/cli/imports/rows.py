@@ -29,7 +29,7 @@ from huitou.operations.imports.models import LONGEST_DISH, MOST_FEN, MOST_PIECES
 
 FIELDS = (
     "member", "paid_at", "amount", "order", "store", "refund_of", "status", "refund_amount",
-    "dish", "quantity",
+    "dish", "quantity", "payment",
 )  # fmt: skip
 NEEDED = FIELDS[:3]
 # Tells no order from another one: the till's words of today about it, and how it was read.
@@ -72,6 +72,11 @@ class Rows:
     seen: Counter[bytes] = field(default_factory=Counter)
     sold: frozenset[str] = frozenset()
     keeps_without_member: bool = False
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether an order has several rows, one for each dish or payment."""
+        return "dish" in self.columns or "payment" in self.columns
 
     def read(self, line: int, cells: Mapping[str, Cell]) -> dict[str, Any]:
         """Return the row as `maintenance` takes it; raises BadRow, or NotSold.
@@ -183,12 +188,12 @@ class Rows:
             raise BadRow("refund_amount", "more than the amount, which is before refunds")
         return returned_fen or None
 
-    def facts_of_dish(self, cells: Mapping[str, Cell]) -> dict[str, Any]:
-        """Return a row of one dish: the order's facts, and its line; raises BadRow."""
+    def facts_of_part(self, cells: Mapping[str, Cell]) -> dict[str, Any]:
+        """Return a row of one dish or payment: the order's facts, and its line; raises BadRow."""
         row = self._facts(cells)
         if row["order"] is None:
-            raise BadRow("order", "there is none, so nobody knows which order the dish is of")
-        row["lines"] = [self.line_of(cells, row["amount_fen"])]
+            raise BadRow("order", "there is none, so nobody knows which order the row is of")
+        row["lines"] = [self.line_of(cells, row["amount_fen"])] if "dish" in self.columns else []
         return row
 
     def _facts(self, cells: Mapping[str, Cell]) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from itertools import islice
 from typing import Any
 
 from rich.console import Console
@@ -23,6 +22,7 @@ from cli.imports.hints import Hints
 from cli.imports.preview import net_fen
 from cli.imports.reading import Entry, Normal, Reading
 from cli.imports.rejects import Rejects
+from cli.imports.repeats import Repeats
 from cli.imports.rows import NotSold, Rows
 from cli.place import Place
 from huitou.runtime.errors import Unavailable
@@ -31,6 +31,8 @@ from localcloud.client import LocalCloudClient
 AT_ONCE = 1_000  # Orders of one call.
 MOST_LINES_AT_ONCE = 2_500  # Lines of one call, so that it stays well under a megabyte.
 MOST_TRIES = 7
+# Of orders with several dishes: so many with the same amount in each row are no chance.
+FEWEST_SAME, SAME_PART, ENOUGH_ORDERS = 2, 0.95, 15
 LONGEST_NAME = 200  # Of a file.
 STOPPED = 3  # Exit code of an import that did not come to its end.
 SUMS = ("imported", "refunded", "unchanged", "members")
@@ -54,7 +56,7 @@ class Sending:
         self.import_id = new_import_id()
         self._file = file[:LONGEST_NAME]
         self.warnings: list[str] = []
-        self.reading = Reading(rows, rejects)
+        self.reading = Reading(rows, rejects, repeats=Repeats(rows.columns))
         self.sums = self.reading.sums
         self._cloud, self._rows, self._rejects, self._dry_run = cloud, rows, rejects, dry_run
         self._earn_points = earn_points
@@ -67,32 +69,40 @@ class Sending:
         Columns that were overlooked are noted in `warnings`; a file with one row per dish that
         is read as one row per order is stopped here.
         """
-        every = 1 if "dish" in self._rows.columns else max(1, table.lines // AT_ONCE)
+        every = 1 if self._rows.adds_up else max(1, table.lines // AT_ONCE)
         hints = Hints(self._rows.columns)
         tried = []
-        for number, row in enumerate(islice(table.rows, AT_ONCE * every)):
+        for number, row in enumerate(table.rows):
+            if not self._rows.adds_up:
+                self.reading.repeats.look_at(row)
+            if number >= AT_ONCE * every:
+                if self._rows.adds_up or "order" not in self._rows.columns:
+                    break
+                continue
             hints.look_at(row.cells)
             if number % every == 0 and not row.fault:
                 tried.append(row)
         self.warnings = hints.warnings()
-        if hints.has_a_row_per_dish:
+        if hints.has_several_rows_an_order:
             raise stopped(
                 "many rows have the number, member and time of the row before them, so this file "
-                "has one row per dish; nothing is written.\nSay which columns hold the dish and "
-                "how many of it, and their amounts are added up: --map dish=COLUMN,quantity=COLUMN"
+                "has one row per dish or payment; nothing is written.\nSay which columns hold the "
+                "dish and how many of it, and their amounts are added up: --map dish=COLUMN,"
+                "quantity=COLUMN. For payments of one order: --map payment=COLUMN"
             )
         rows = replace(self._rows, seen=Counter())
         orders = [
             one for one in _tried(rows, tried) if "refund_of" not in one and "if_known" not in one
         ]
+        self._stop_if_each_row_has_the_orders_amount(orders)
         if orders:
             numbered = [{**one, "line": line} for line, one in enumerate(orders[:AT_ONCE], start=1)]
             self._answer(
                 {"action": "import_orders", "lang": "en", "dry_run": True, "rows": numbered}
             )
 
-    def all(self, table: Table, console: Console) -> None:
-        """Send every row of the table."""
+    def all(self, table: Table, console: Console) -> list[str]:
+        """Send every row of the table; returns the warnings that only the whole file gives."""
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
@@ -132,6 +142,11 @@ class Sending:
             for start in range(0, len(refunds), AT_ONCE):
                 self._send(refunds[start : start + AT_ONCE])
             progress.update(task, total=self.sums["rows"], completed=self.sums["rows"])
+        if not self.reading.twice:
+            return []
+        found = f"{self.reading.twice:,} rows say in every column what another row says: taken once"
+        self.warnings.append(found)
+        return [found]
 
     def _is_foreseen(self, normal: Normal) -> bool:
         """In a dry run: whether a refund's order is in the file, though not in the database."""
@@ -150,6 +165,20 @@ class Sending:
                 self._cloud.control("mark", sample=False)  # The demo must not wipe it any more.
         self.sums["sent"] += len(orders)
         self._send(orders)
+
+    def _stop_if_each_row_has_the_orders_amount(self, orders: list[Normal]) -> None:
+        """An order's amount that stands beside each of its dishes would be added up many times."""
+        lines = [one["lines"] for one in orders if len(one.get("lines", ())) > 1]
+        amounts = [{line["amount_fen"] for line in of_order} for of_order in lines]
+        same = [next(iter(of_order)) for of_order in amounts if len(of_order) == 1]
+        if len(same) < max(FEWEST_SAME, SAME_PART * len(lines)):
+            return
+        what = "all dishes of an order have the same amount"
+        hint = "if it is the order's, it is added up once for each dish: map the dish's own amount"
+        # Where all dishes have one price, all orders have that amount in each row.
+        if len(lines) >= ENOUGH_ORDERS and len(set(same)) > FEWEST_SAME:
+            raise stopped(f"{what}; nothing is written.\nMost likely it is the order's; {hint}")
+        self.warnings.append(f"{what}; {hint}")
 
     def _stop_if_days_look_like_moments(self, orders: list[Entry]) -> None:
         """A day that an export wrote as 00:00:00 would count for the business day before."""
@@ -214,7 +243,7 @@ def print_undo(console: Console, import_id: str) -> None:
 
 def _tried(rows: Rows, sample: Iterable[Row]) -> Iterator[Normal]:
     """Yield what can be read of a sample."""
-    if "dish" in rows.columns:
+    if rows.adds_up:
         dishes = Dishes(rows)
         for row in sample:
             with suppress(BadRow, NotSold):
