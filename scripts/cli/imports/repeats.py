@@ -65,7 +65,8 @@ class Held:
             places = ", ".join(row.place for row, _ in same[:5])
             reason = (
                 f"lines {places} have one number and time. If they are payments of one order, "
-                "map payment=COLUMN, and they are added up; if not, give each its own number"
+                "map payment=COLUMN, and they are added up; if they are of several stores, map "
+                "store=COLUMN; else give each its own number"
             )
             for row, _ in same:
                 yield row, BadRow("order", reason)

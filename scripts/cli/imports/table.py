@@ -31,10 +31,25 @@ def open_table(
         return open_workbook(path, wanted, sheets)
     if start.startswith(b"\xd0\xcf\x11\xe0"):
         raise NotATable("an old Excel workbook (.xls) or a protected one; save it as .xlsx or CSV")
-    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
+    if _is_markup(start):
+        raise NotATable(
+            "a web page or XML, whatever its name ends in (many systems call one .xls); open it in "
+            "a spreadsheet and save it as .xlsx or CSV"
+        )
+    if start.startswith((b"\xff\xfe", b"\xfe\xff")) or _has_empty_bytes(start):
         raise NotATable("UTF-16 text; save it as UTF-8 (Excel: CSV UTF-8)")
     if b"\n" not in start and b"\r" in start:
         raise NotATable("line ends of an old Macintosh; save it again as CSV")
     if sheets:
         raise NotATable("a text file has no sheets; leave --sheet out")
     return open_text(path, wanted, delimiter, encoding)
+
+
+def _is_markup(start: bytes) -> bool:
+    text = start.lstrip(b"\xef\xbb\xbf\r\n\t ")[:1_000].lower()
+    return text.startswith((b"<!doctype", b"<?xml", b"<html", b"<table", b"<meta", b"<head"))
+
+
+def _has_empty_bytes(start: bytes) -> bool:
+    """Tell UTF-16 without a mark: every line end and digit of it has an empty byte."""
+    return start.count(b"\0") > len(start) // 10

@@ -175,7 +175,7 @@ def _rows(path: Path, header: int, shape: _Shape) -> Iterator[Row]:
                     yield _unread(first, text, fault or "a quote is never closed", columns)
                     continue
                 text, fault, line = whole, fault or worse, line + lines
-            if text.strip():
+            if text.strip(shape.delimiter + ' \t\r\n"'):  # Spreadsheets write empty rows as ,,,
                 yield _row(first, text, fault, shape)
 
 

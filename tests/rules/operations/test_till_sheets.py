@@ -90,6 +90,32 @@ def test_separators_at_the_end_of_rows_are_no_columns(
     assert (found.fault, cells([found])) == (None, [FIRST])
 
 
+@pytest.mark.parametrize("empty", [",,", ", ,", '"","",""', ",,,,", "\t\t"])
+def test_a_row_of_separators_alone_is_no_row(tmp_path: Path, empty: str) -> None:
+    mark = "\t" if "\t" in empty else ","
+    text = f"{mark.join(WANTED)}\n{empty}\n{mark.join(FIRST)}\n{empty}\n"
+    [found] = opened(tmp_path, text).rows
+    assert (found.line, found.fault, cells([found])) == (3, None, [FIRST])
+
+
+TABLE = "<table><tr><td>会员号</td><td>时间</td><td>实付</td></tr></table>"
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [("<html xmlns:x='urn:schemas-microsoft-com'>" + TABLE, "web page"), (TABLE, "web page"),
+     ("\ufeff\n<!DOCTYPE html>" + TABLE, "web page"),
+     ('<?xml version="1.0"?><Workbook><Worksheet/></Workbook>', "web page or XML"),
+     (("会员号,时间,实付\n" * 9).encode("utf-16"), "UTF-16"),
+     (("会员号,时间,实付\n7,2026-01-10,50\n" * 9).encode("utf-16-le"), "UTF-16")],
+)  # fmt: skip
+def test_what_is_no_text_table_is_told_by_its_kind(
+    tmp_path: Path, content: str | bytes, told: str
+) -> None:
+    with pytest.raises(NotATable, match=told):
+        opened(tmp_path, content)
+
+
 @pytest.mark.parametrize("others", [0, 1, 9])
 @pytest.mark.parametrize("at_end", ["", ",", ",,"])
 def test_an_amount_with_a_comma_is_a_fault_whatever_stands_at_the_end(
