@@ -23,6 +23,8 @@ from huitou.coupons.issuing.service import Coupons
 from huitou.loyalty.tiers.models import TierRules, default_rules
 from huitou.marketing.campaigns.models import Campaign
 from huitou.members.profiles.till_service import FirstOrder, TillMembers
+from huitou.operations.console.lookup_models import FindMembersRequest
+from huitou.operations.console.lookup_service import Lookups
 from huitou.operations.merges.proofs import proof_code
 from huitou.runtime.database import Database
 from huitou.runtime.forms import form_schema
@@ -270,7 +272,19 @@ def test_two_accounts_of_one_person_are_merged(
     assert person(index, chain, "marketing").browser().refused("members/merge") == "FORBIDDEN"
 
 
-@pytest.mark.parametrize("typed", ["K001", "till:K001", "till：K001", " k001 "])
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "K001",
+        "till:K001",
+        "till：K001",
+        " k001 ",
+        "Ｋ００１",
+        "k001\u200b",
+        "\u202eK001\u202c",
+        "K 001",
+    ],
+)
 def test_a_member_of_the_till_is_found_as_staff_type_the_number(
     owner: Browser, chain: Database, clock: FakeClock, typed: str
 ) -> None:
@@ -280,6 +294,27 @@ def test_a_member_of_the_till_is_found_as_staff_type_the_number(
     [found] = owner.ask("members/search", member_id=typed)["members"]
     assert found["member_id"] == made.ids["K001"]
     assert owner.ask("members/get", member_id=typed)["profile"]["member_id"] == made.ids["K001"]
+
+
+@pytest.mark.parametrize(
+    ("number", "typed"),
+    [("13800000009", typed) for typed in ("13800000009", "138 0000 0009", "+86 138-0000-0009",
+                                        "１３８００００ ０００９", "0086138\u200b00000009")]
+    + [("+85261234567", "00852 6123-4567")],
+)  # fmt: skip
+def test_a_phone_that_the_till_knew_is_found_in_any_spelling(
+    owner: Browser, chain: Database, clock: FakeClock, number: str, typed: str
+) -> None:
+    members = TillMembers(chain, clock, "huitou")
+    first = FirstOrder("2026-03-01", clock.now(), None)
+    made = chain.transact(lambda session: members.register_till_members({number: first}, session))
+    [found] = owner.ask("members/search", member_id=typed)["members"]
+    assert found["member_id"] == made.ids[number]
+    asked = FindMembersRequest(phone=typed, limit=10)
+    bound = Shop(chain, clock).register("bound")
+    for who, ids in ((None, [made.ids[number]]), (bound, [bound, made.ids[number]])):
+        seen = Lookups(chain, lambda _: True).find_members(asked, lambda _, who=who: who)
+        assert [one.member_id for one in seen.members] == ids
 
 
 def test_one_person_of_the_staff_cant_take_a_strangers_account(

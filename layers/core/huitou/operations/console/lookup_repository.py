@@ -33,6 +33,11 @@ class LookupRepository:
         found = self._identities.find_one({"_id": identity}, {"member_id": 1})
         return str(found["member_id"]) if found else None
 
+    def known_among(self, identities: Sequence[str]) -> dict[str, str]:
+        """Return the ids of the members with these identities, by identity."""
+        found = self._identities.find({"_id": {"$in": list(identities)}}, {"member_id": 1})
+        return {str(one["_id"]): str(one["member_id"]) for one in found}
+
     def ordered_in(self, member_id: str, store_ids: Sequence[str]) -> bool:
         """Tell whether the member has an order of one of these stores."""
         where = {"member_id": member_id, "store_id": {"$in": list(store_ids)}}

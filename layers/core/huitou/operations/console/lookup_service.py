@@ -21,7 +21,12 @@ from huitou.operations.console.lookup_models import (
     WholeOrder,
 )
 from huitou.operations.console.lookup_repository import LookupRepository
-from huitou.operations.console.lookup_rules import international, masked_digits, masked_name
+from huitou.operations.console.lookup_rules import (
+    international,
+    masked_digits,
+    masked_name,
+    till_numbers,
+)
 from huitou.ordering.orders.errors import ORDER
 from huitou.ordering.orders.models import Order, OrdersAnswer
 from huitou.payments.refunds.errors import REFUND
@@ -89,11 +94,13 @@ class Lookups:
             return self._tagged(request)
         if request.phone is not None:
             member_id = find_by_phone(request.phone)
-            one = self._repository.member(member_id) if member_id else None
+            bound = self._repository.member(member_id) if member_id else None
+            # The same number may be known from the till, of a guest who isn't merged yet.
+            named = [bound, self._known_as(request.phone)]
         else:
-            one = self._known_as(request.member_id) if request.member_id else None
-        found = [_member(one, whole=self.sees_name(one.id))] if one else []
-        return FoundMembers(members=found, next=None)
+            named = [self._known_as(request.member_id) if request.member_id else None]
+        found = {one.id: _member(one, whole=self.sees_name(one.id)) for one in named if one}
+        return FoundMembers(members=list(found.values()), next=None)
 
     def sees_name(self, member_id: str) -> bool:
         """Tell whether the person may see this member's name and phone unmasked."""
@@ -127,12 +134,12 @@ class Lookups:
 
     def _known_as(self, typed: str) -> Member | None:
         """Return the member whom staff mean: by id, or by number at the till (K001, till:K001)."""
-        name = typed.strip().replace("：", ":").removeprefix("till:").strip()
-        for number in dict.fromkeys((name, name.upper())):
-            member_id = self._repository.known_as(till_identity(number))
-            if member_id is not None:
+        numbers = till_numbers(typed)
+        known = self._repository.known_among([till_identity(number) for number in numbers])
+        for number in numbers:
+            if member_id := known.get(till_identity(number)):
                 return self._repository.member(member_id)
-        current = self._persons.current_id(name)
+        current = self._persons.current_id(numbers[0]) if numbers else None
         return self._repository.member(current) if current else None
 
     def get_member(self, member_id: str, staff_id: str) -> Member:
