@@ -119,3 +119,18 @@ def test_a_limit_counts_for_what_is_sent_and_not_for_what_is_stored() -> None:
     with pytest.raises(ValueError, match="less than or equal"):
         PointsRules.model_validate_json(f'{{"revision": {higher}}}')
     assert MOST_BUDGET_FEN < EXACT_IN_A_BROWSER
+
+
+SAID = ("reason", "note", "table", "nickname", "address")  # Words for people, in any request.
+
+
+def test_words_that_somebody_types_show_something_in_every_request() -> None:
+    """A reason of blanks, or of signs that nobody sees, is no reason."""
+    fields = [
+        (f"{where}.{name}", field)
+        for where, request in REQUESTS.items()
+        for name, field in request.model_fields.items()
+        if name in SAID
+    ]
+    assert len(fields) > 20
+    assert [where for where, field in fields if "BeforeValidator" not in repr(field)] == []

@@ -17,6 +17,7 @@ from cli.imports.people import member_number
 from huitou.catalog.stores.models import Hours, OpeningHours
 from huitou.catalog.stores.rules import in_hours
 from huitou.coupons.codes.rules import batch_key, codes, read
+from huitou.loyalty.adjustments.models import AdjustPointsRequest
 from huitou.members.profiles.models import UpdateProfileRequest
 from huitou.operations.staff.models import SignInRequest
 from huitou.ordering.orders.models import Delivery, InvoiceRequest
@@ -206,3 +207,14 @@ def test_no_field_of_a_request_takes_a_longer_text_than_is_brought_into_form() -
     ]
     assert longest
     assert max(longest) <= typed.LONGEST
+
+
+@pytest.mark.parametrize("reason", [*NOTHING, "\u202e\n\t"], ids=ascii)
+def test_a_reason_that_nobody_can_read_is_none(reason: str) -> None:
+    fields = {"member_id": "m", "adjustment_id": "A-000001", "points": 1, "actor": "li"}
+    given = {**fields, "role": "manager"}
+    with pytest.raises(ValidationError) as refused:
+        AdjustPointsRequest.model_validate({**given, "reason": reason})
+    assert [one["loc"] for one in refused.value.errors()] == [("reason",)]
+    asked = AdjustPointsRequest.model_validate({**given, "reason": "\u202e补\u200b偿 \n 一次"})
+    assert asked.reason == "补偿 一次"

@@ -9,6 +9,7 @@ from huitou.catalog.stores.models import Day
 from huitou.promotions.offers.models import BEARER_NAMES, COUPON, Bearer, Limits, Terms
 from huitou.runtime.documents import Answer, Record, Request, Stored, Unfit
 from huitou.runtime.limits import Id, Revision, ShortText, SomeCount
+from huitou.runtime.typed import Name
 
 USED_DAYS = 30  # A template is shown with its uses on each of so many days.
 Issued = Literal["issued", "issued_before", "limit_reached", "used_up"]
@@ -190,7 +191,7 @@ class IssueCouponRequest(Request):
     cause: str = Field(pattern=r"^[A-Za-z0-9_.:-]{1,80}$")
     actor: str = Field(min_length=1, max_length=64)
     role: GiverRole | None = None
-    reason: str | None = Field(default=None, min_length=1, max_length=200)
+    reason: Name | None = Field(default=None, min_length=1, max_length=200)
 
     @property
     def whole_cause(self) -> str:
@@ -203,7 +204,7 @@ class RevokeCouponRequest(Request):
 
     coupon_id: str = Field(min_length=1, max_length=64)
     actor: str = Field(min_length=1, max_length=64)
-    reason: str = Field(min_length=1, max_length=200)
+    reason: Name = Field(min_length=1, max_length=200)
 
 
 class Scene(Stored):

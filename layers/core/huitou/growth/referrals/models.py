@@ -10,6 +10,7 @@ from huitou.growth.referrals.poster_models import PosterDesign
 from huitou.runtime.documents import Answer, Record, Request, Stored, Unfit
 from huitou.runtime.limits import Id, Revision
 from huitou.runtime.paging import PageRequest
+from huitou.runtime.typed import Name
 
 CODE_LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"  # No letters that look alike.
 CODE_LENGTH = 8
@@ -214,7 +215,7 @@ class DecideRequest(Request):
     referral_id: str = Field(min_length=1, max_length=64)
     approve: bool
     actor: str = Field(min_length=1, max_length=64)
-    reason: str = Field(min_length=1, max_length=200)
+    reason: Name = Field(min_length=1, max_length=200)
 
 
 class ReferralRequest(Request):

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from huitou.coupons.issuing.models import GiverRole, IssueCouponRequest
 from huitou.runtime.documents import Answer, Record, Request, Stored, Unfit
 from huitou.runtime.paging import PageRequest
+from huitou.runtime.typed import Name
 
 AdjustmentStatus = Literal["awaiting_approval", "applied", "rejected"]
 StaffRole = Literal["cashier", "manager", "finance"]
@@ -24,7 +25,7 @@ class AdjustPointsRequest(Request):
     adjustment_id: str = Field(pattern=r"^[0-9A-Za-z_\-]{6,64}$")
     member_id: str = Field(min_length=1, max_length=64)
     points: int = Field(ge=-MOST_POINTS, le=MOST_POINTS)
-    reason: str = Field(min_length=1, max_length=80)
+    reason: Name = Field(min_length=1, max_length=80)
     actor: str = Field(min_length=1, max_length=64)
     role: StaffRole
 
@@ -42,7 +43,7 @@ class DecideAdjustmentRequest(Request):
     approve: bool
     actor: str = Field(min_length=1, max_length=64)
     role: StaffRole
-    reason: str | None = Field(default=None, min_length=1, max_length=80)
+    reason: Name | None = Field(default=None, min_length=1, max_length=80)
 
 
 class AdjustmentsRequest(PageRequest):

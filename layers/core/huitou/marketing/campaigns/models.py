@@ -11,7 +11,7 @@ from huitou.marketing.campaigns.triggers import TRIGGERS, Kind
 from huitou.runtime.documents import Answer, Record, Request, Stored, Unfit
 from huitou.runtime.forms import only_for
 from huitou.runtime.limits import Fen, Revision, SomeCount, SomeFen
-from huitou.runtime.typed import Clock
+from huitou.runtime.typed import Clock, Name
 
 Status = Literal["draft", "checked", "running", "paused", "ended"]
 Weather = Literal["rain", "heat", "cold"]
@@ -333,7 +333,7 @@ class PutCampaignRequest(LintRequest):
     """
 
     actor: str = Field(min_length=1, max_length=64)
-    reason: str | None = Field(default=None, min_length=1, max_length=200)
+    reason: Name | None = Field(default=None, min_length=1, max_length=200)
 
 
 class CampaignRequest(Request):
@@ -346,7 +346,7 @@ class CampaignStepRequest(CampaignRequest):
     """Take a campaign's next step: check, start, pause or end."""
 
     actor: str = Field(min_length=1, max_length=64)
-    reason: str | None = Field(default=None, min_length=1, max_length=200)
+    reason: Name | None = Field(default=None, min_length=1, max_length=200)
 
 
 class AcceptRequest(CampaignRequest):

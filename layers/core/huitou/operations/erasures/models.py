@@ -9,6 +9,7 @@ from datetime import datetime
 from pydantic import Field
 
 from huitou.runtime.documents import Answer, Request, Stored
+from huitou.runtime.typed import Name
 
 
 class EraseMemberRequest(Request):
@@ -16,7 +17,7 @@ class EraseMemberRequest(Request):
 
     member_id: str = Field(min_length=1, max_length=64)
     actor: str = Field(min_length=1, max_length=64)
-    reason: str = Field(min_length=1, max_length=80)
+    reason: Name = Field(min_length=1, max_length=80)
 
 
 class Erasure(Stored):

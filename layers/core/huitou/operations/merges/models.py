@@ -7,6 +7,7 @@ from pydantic import Field
 
 from huitou.runtime.documents import Answer, Request, Stored
 from huitou.runtime.paging import PageRequest
+from huitou.runtime.typed import Name
 
 MergeStatus = Literal["awaiting_approval", "merged", "rejected"]
 
@@ -25,7 +26,7 @@ class MergeMembersRequest(Request):
     from_code: str | None = Field(default=None, min_length=1, max_length=32)
     into_code: str | None = Field(default=None, min_length=1, max_length=32)
     actor: str = Field(min_length=1, max_length=64)
-    reason: str = Field(min_length=1, max_length=80)
+    reason: Name = Field(min_length=1, max_length=80)
 
 
 class DecideMergeRequest(Request):

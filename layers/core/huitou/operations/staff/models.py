@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from huitou.runtime.documents import Answer, Request, Stored, Unfit
 from huitou.runtime.limits import Id, Revision
-from huitou.runtime.typed import Code, Word
+from huitou.runtime.typed import Code, Name, Word
 
 Role = Literal[
     "owner", "marketing", "area_manager", "store_manager", "cashier", "finance", "franchisee"
@@ -74,14 +74,14 @@ class AddStaffRequest(_Post):
     """Open an account. Only the answer shows its password and the secret of its one-time codes."""
 
     staff_id: StaffName = Field(title="登录名")
-    name: str = Field(min_length=1, max_length=20, title="姓名")
+    name: Name = Field(min_length=1, max_length=20, title="姓名")
 
 
 class ChangeStaffRequest(_Post):
     """Change an account. `revision` is the one that was read, so that nobody's change is lost."""
 
     staff_id: StaffName
-    name: str = Field(min_length=1, max_length=20, title="姓名")
+    name: Name = Field(min_length=1, max_length=20, title="姓名")
     status: Literal["active", "disabled"] = Field(title="状态")
     revision: Revision
 

@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from huitou.ordering.orders.models import OrderRequest
+from huitou.runtime.typed import Name
 
 
 class StepRequest(OrderRequest):
@@ -14,4 +15,4 @@ class StepRequest(OrderRequest):
 class RefuseRequest(StepRequest):
     """拒单: refund a paid order because the store can't make it."""
 
-    reason: str = Field(min_length=1, max_length=80)
+    reason: Name = Field(min_length=1, max_length=80)

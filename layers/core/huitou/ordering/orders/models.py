@@ -57,7 +57,7 @@ class QuoteRequest(Request):
         default=[], max_length=5
     )
     points: int = Field(default=0, ge=0, le=100_000_000)
-    table: str | None = Field(default=None, min_length=1, max_length=16)
+    table: Name | None = Field(default=None, min_length=1, max_length=16)
     pickup_at: AwareDatetime | None = None
     delivery: Delivery | None = None
 

@@ -11,6 +11,7 @@ from pydantic import Field
 from huitou.runtime.documents import Record, Request, Stored
 from huitou.runtime.limits import DayText
 from huitou.runtime.paging import PageRequest
+from huitou.runtime.typed import Name
 
 Source = Literal["notice", "bill", "share", "refund", "shipping"]
 DiscrepancyStatus = Literal["open", "resolved"]
@@ -117,4 +118,4 @@ class ResolveRequest(Request):
 
     discrepancy_id: str = Field(min_length=3, max_length=200)
     actor: str = Field(min_length=1, max_length=64)
-    note: str = Field(min_length=1, max_length=500)
+    note: Name = Field(min_length=1, max_length=500)

@@ -70,7 +70,7 @@ class RefundRequest(OrderRequest):
     refund_id: str = Field(pattern=r"^[0-9A-Za-z_\-]{6,64}$")
     lines: list[RefundLine] = Field(default=[], max_length=50)
     amount_fen: SomeFen | None = None
-    reason: str = Field(min_length=1, max_length=80)
+    reason: Name = Field(min_length=1, max_length=80)
     actor: str = Field(min_length=1, max_length=64)
     role: StaffRole
 
