@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from huitou.runtime.typed import is_invisible
+
 HEADER_WITHIN = 50  # Rows. Exports put titles, filters and addresses above their header.
 
 Cell = str | date  # A moment is a `datetime`; a workbook knows both, a text file neither.
@@ -59,9 +61,10 @@ class Table:
 def clean(cell: Cell) -> str:
     """Drop what exports add around a value: full-width forms, quotes against Excel, ="…"."""
     text = str(cell)
-    if not text.isascii():  # Most cells of a large file are plain digits.
+    if not text.isascii() or not text.isprintable():  # Most cells of a large file are plain digits.
         text = unicodedata.normalize("NFKC", text)
-        text = "".join(c for c in text if unicodedata.category(c) != "Cf")
+        text = "".join(c for c in text if c.isspace() or not is_invisible(c))
+        text = unicodedata.normalize("NFKC", text)  # What stood apart may make one sign now.
     text = text.strip().lstrip("`'").strip()
     if text.startswith('="') and text.endswith('"'):
         text = text[2:-1]

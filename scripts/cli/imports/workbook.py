@@ -7,7 +7,7 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from itertools import islice
@@ -68,7 +68,9 @@ def _walk(
     path: Path, wanted: Sequence[str], sheets: Sequence[str]
 ) -> Iterator[tuple[list[str], str] | Row]:
     """Yield the columns and the description first, then every row: the file is opened once."""
-    with path.open("rb") as file, _loaded(file) as book:
+    with path.open("rb") as file, ExitStack() as opened:
+        book, has_hidden = _loaded(file)
+        opened.enter_context(closing(book))
         found = [_look_at(sheet, wanted) for sheet in book.worksheets]
         chosen = _named(found, sheets) if sheets else _visible(found, wanted)
         for one in chosen:
@@ -76,24 +78,30 @@ def _walk(
                 seen = [header_of(row, wanted) for row in one.first_rows]
                 problem = no_header(wanted, seen) if seen else "it is empty"
                 raise NotATable(f"sheet {one.name}: {problem}")
-        yield list(dict.fromkeys(c for one in chosen for c in one.columns)), _told(found, chosen)
+        told = _told(found, chosen)
+        if has_hidden:
+            told += "; rows that are hidden, as by a filter, are read too"
+        yield list(dict.fromkeys(c for one in chosen for c in one.columns)), told
         for one in chosen:
             yield from _rows(one, several=len(chosen) > 1)
 
 
-def _loaded(file: BinaryIO) -> Any:
-    """Load a workbook, whatever its name ends in; its rows are read later, one by one."""
+def _loaded(file: BinaryIO) -> tuple[Any, bool]:
+    """Load a workbook, whatever its name ends in; its rows are read later, one by one.
+
+    The second value tells whether rows are hidden.
+    """
     from openpyxl import load_workbook
 
     try:
-        check_limits(file)
+        has_hidden = check_limits(file)
         file.seek(0)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # About styles, which don't matter here.
             book = load_workbook(file, read_only=True, data_only=True, keep_links=False)
     except _DAMAGED as error:
         raise NotATable(f"not a workbook that can be read ({error}); save it as CSV") from None
-    return closing(book)
+    return book, has_hidden
 
 
 def _look_at(sheet: Any, wanted: Sequence[str]) -> _Sheet:

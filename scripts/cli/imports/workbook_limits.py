@@ -21,14 +21,18 @@ MOST_TIMES = 300  # How many times its packed size a large part may unpack to. R
 LARGE = 16 * 1024**2
 
 _CHUNK = 1024**2
-_OVERLAP = 64  # Bytes of a chunk that are looked at with the next one too.
+_OVERLAP = 200  # Bytes of a chunk that are looked at with the next one too.
 _ADDRESS = re.compile(rb"""\sr=["'](?:([A-Z]{3,})\d|(\d{7,}))""")
 _TEXT = re.compile(rb"<(?:\w+:)?si[\s/>]")
+_HIDDEN_ROW = re.compile(rb"""<(?:\w+:)?row\s[^<>]*?hidden=["'](?:1|true)["']""")
 _DOCTYPE = re.compile(rb"<!(?:DOCTYPE|ENTITY)")
 
 
-def check_limits(file: BinaryIO) -> None:
-    """Read through a workbook's parts once; raises NotATable that names the limit it breaks."""
+def check_limits(file: BinaryIO) -> bool:
+    """Read through a workbook's parts once; raises NotATable that names the limit it breaks.
+
+    Returns whether rows are hidden, as by a filter.
+    """
     with zipfile.ZipFile(file) as archive:
         parts = archive.infolist()
         if sum(part.file_size for part in parts) > MOST_UNPACKED:
@@ -41,12 +45,12 @@ def check_limits(file: BinaryIO) -> None:
             if part.filename.endswith(READ_AT_ONCE) and part.file_size > MOST_READ_AT_ONCE:
                 limit = MOST_READ_AT_ONCE // 1024**2
                 raise _too_large(f"{part.filename} has more than {limit} MB")
-        for part in parts:
-            _read_through(archive, part)
+        hidden = [_read_through(archive, part) for part in parts]  # Each part is held to limits.
+    return any(hidden)
 
 
-def _read_through(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> None:
-    texts, kept = 0, b""
+def _read_through(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> bool:
+    texts, kept, has_hidden = 0, b"", False
     with archive.open(part) as stream:
         while chunk := stream.read(_CHUNK):
             if _DOCTYPE.search(kept + chunk):
@@ -56,7 +60,9 @@ def _read_through(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> None:
             texts += len(_TEXT.findall(chunk))
             if texts > MOST_TEXTS:
                 raise _too_large(f"more than {MOST_TEXTS:,} different texts")
+            has_hidden = has_hidden or _HIDDEN_ROW.search(kept + chunk) is not None
             kept = chunk[-_OVERLAP:]
+    return has_hidden
 
 
 def check_size(row: int, columns: int) -> None:

@@ -143,6 +143,18 @@ def test_every_visible_sheet_of_the_header_is_read(tmp_path: Path) -> None:
     assert table.columns == [*WANTED, "备注"]
 
 
+@pytest.mark.parametrize("hidden", [None, 3, 2_000])
+def test_rows_that_a_filter_hides_are_read_and_that_is_said(
+    tmp_path: Path, hidden: int | None
+) -> None:
+    made = book(订单=[WANTED, *[FIRST] * 3_000])
+    if hidden is not None:
+        made["订单"].row_dimensions[hidden].hidden = True
+    table = opened(tmp_path, made)
+    assert ("hidden" in table.described) == (hidden is not None)
+    assert len(list(table.rows)) == 3_000
+
+
 @pytest.mark.parametrize("state", ["hidden", "veryHidden"])
 def test_a_hidden_sheet_is_read_only_by_its_name(tmp_path: Path, state: str) -> None:
     made = book(旧=[WANTED, ["9", "2020-01-10", "1"]], 新=[WANTED, FIRST])

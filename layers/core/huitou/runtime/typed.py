@@ -44,7 +44,7 @@ def word(typed: Any) -> Any:
     """Return one word as it is written by a machine: no blanks, nothing invisible, case kept."""
     if not _is_short_text(typed):
         return typed
-    return _compatible(typed, lambda sign: not sign.isspace() and not _is_invisible(sign))
+    return _compatible(typed, lambda sign: not sign.isspace() and not is_invisible(sign))
 
 
 def phone(typed: Any) -> Any:
@@ -84,7 +84,7 @@ def name(typed: Any) -> Any:
     kept = "".join(
         sign
         for place, sign in enumerate(spaced)
-        if not _is_invisible(sign) or (sign == _JOINER and _joins_emoji(spaced, place))
+        if not is_invisible(sign) or (sign == _JOINER and _joins_emoji(spaced, place))
     )
     shown = unicodedata.normalize("NFC", " ".join(kept.split()))
     return shown if any(unicodedata.category(sign)[0] in "LNPS" for sign in shown) else ""
@@ -114,7 +114,8 @@ def _compatible(typed: str, is_kept: Callable[[str], bool]) -> str:
     return unicodedata.normalize("NFKC", kept)
 
 
-def _is_invisible(sign: str) -> bool:
+def is_invisible(sign: str) -> bool:
+    """Tell whether a sign has no shape and no width of its own; line ends and tabs have none."""
     return sign in _BLANKS or unicodedata.category(sign) in ("Cc", "Cf", "Cs")
 
 
