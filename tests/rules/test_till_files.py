@@ -341,3 +341,32 @@ def test_a_workbooks_day_is_a_day_however_it_is_shown(
     assert rows(date_format="%Y-%m-%d").read(2, first.cells)["paid_on"] == "2026-03-02"
     with pytest.raises(BadRow, match="shortened"):
         rows().read(3, second.cells)
+
+
+@pytest.mark.parametrize(
+    "day", ["2026-01-10", "20260110", date(2026, 1, 10), datetime(2026, 1, 10)]
+)
+@pytest.mark.parametrize(
+    ("clock", "at"),
+    [("18:30", "10:30:00"), ("下午 6:30:05", "10:30:05"), ("6:30 PM", "10:30:00"),
+     ("18点30分", "10:30:00"), (datetime(1899, 12, 31, 18, 30), "10:30:00")],
+)  # fmt: skip
+def test_a_time_may_have_a_column_of_its_own(day: Any, clock: Any, at: str) -> None:
+    columns = {**COLUMNS, "time": "钟点"}
+    cells = {"会员号": "7", "时间": day, "实付": "50", "钟点": clock}
+    found = rows(columns=columns).read(2, cells)
+    assert found["paid_at"] == f"2026-01-10T{at}+00:00"
+    us = {**cells, "时间": "01/10/2026"}
+    assert rows(columns=columns, date_format="%m/%d/%Y").read(2, us) == found
+    assert rows(columns=columns).read(2, {**cells, "钟点": "-"})["paid_on"] == "2026-01-10"
+
+
+@pytest.mark.parametrize(
+    ("day", "clock"),
+    [("2026-01-10", "25:00"), ("2026-01-10", "noon"), ("2026-01-10 09:00", "9:00")],
+)
+def test_a_time_that_nobody_can_read_is_refused_by_its_field(day: str, clock: str) -> None:
+    cells = {"会员号": "7", "时间": day, "实付": "50", "钟点": clock}
+    with pytest.raises(BadRow) as bad:
+        rows(columns={**COLUMNS, "time": "钟点"}).read(2, cells)
+    assert bad.value.field == "time"

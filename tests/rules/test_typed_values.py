@@ -19,6 +19,7 @@ from huitou.catalog.stores.rules import in_hours
 from huitou.coupons.codes.rules import batch_key, codes, read
 from huitou.loyalty.adjustments.models import AdjustPointsRequest
 from huitou.members.profiles.models import UpdateProfileRequest
+from huitou.operations.console.lookup_models import FindOrdersRequest
 from huitou.operations.staff.models import SignInRequest
 from huitou.ordering.orders.models import Delivery, InvoiceRequest
 from huitou.ordering.till.models import VerifyTokenRequest
@@ -136,6 +137,7 @@ def test_a_tax_number_is_its_capitals_and_digits(typed_as: str) -> None:
 
 
 def test_a_scanned_token_loses_its_line_end_and_keeps_its_case() -> None:
+    assert FindOrdersRequest(order_id=" O1\u200b\r\n", limit=1).order_id == "O1"
     assert VerifyTokenRequest(coupon_token="aB-9_x\r\n", store_id="s").coupon_token == "aB-9_x"
 
 

@@ -21,7 +21,7 @@ Normal = dict[str, Any]
 # money went back later.
 LONGEST_MEAL = timedelta(hours=12)
 # What exports write only in the first row of an order, in cells that look merged.
-_ONCE = ("order", "member", "paid_at", "store", "status", "refund_of")
+_ONCE = ("order", "member", "paid_at", "time", "store", "status", "refund_of")
 
 
 @dataclass

@@ -81,7 +81,7 @@ def _delimiter(_: click.Context, __: click.Parameter, given: str | None) -> str 
     "--map", "columns", multiple=True, required=True, callback=_mapping,
     metavar="FIELD=COLUMN,…",
     help="Which column holds what: member, paid_at, amount; also order, store, refund_of, status, "
-    "refund_amount, dish, quantity, payment.",
+    "refund_amount, dish, quantity, payment, time.",
 )  # fmt: skip
 @click.option("--amount-unit", type=click.Choice(["yuan", "fen"]), default="yuan",
               show_default=True)  # fmt: skip
@@ -122,8 +122,8 @@ def orders(
 
     Each row becomes an order of channel "import", paid at its moment, of the member with that
     number at the till (made if unknown), with points by today's rate and the tier of today; no
-    coupons, no messages. A date without a time is a business day. Points expire as those of their
-    day do; what went in with --no-points earns nothing later either.
+    coupons, no messages. A date alone is a business day; map time if it has its own column. Points
+    expire as those of their day do; what went in with --no-points earns nothing later either.
 
     \b
     scripts/huitou import orders till.csv --map member=会员号,paid_at=支付时间,amount=实付

@@ -34,7 +34,7 @@ class Repeats:
         """Return what rows of one order share; None for a row without a number."""
         if "order" not in self.columns or is_nothing(clean(cells[self.columns["order"]])):
             return None
-        names = [name for name in ("order", "store", "paid_at") if name in self.columns]
+        names = [name for name in ("order", "store", "paid_at", "time") if name in self.columns]
         return hash(tuple(clean(cells[self.columns[name]]) for name in names))
 
     def has(self, cells: Mapping[str, Cell]) -> bool:

@@ -29,7 +29,7 @@ from huitou.operations.imports.models import LONGEST_DISH, MOST_FEN, MOST_PIECES
 
 FIELDS = (
     "member", "paid_at", "amount", "order", "store", "refund_of", "status", "refund_amount",
-    "dish", "quantity", "payment",
+    "dish", "quantity", "payment", "time",
 )  # fmt: skip
 NEEDED = FIELDS[:3]
 # Tells no order from another one: the till's words of today about it, and how it was read.
@@ -206,7 +206,7 @@ class Rows:
             number = formerly = None
         return {
             "member": number,
-            **self._moment(cells[self.columns["paid_at"]]),
+            **self._moment(self._when(cells)),
             "amount_fen": fen_of(cells[self.columns["amount"]], self.unit, MOST_FEN),
             "store": self._store(cells),
             "order": self._number(cells, "order"),
@@ -244,11 +244,39 @@ class Rows:
         text = clean(cells[self.columns[name]]) if name in self.columns else ""
         return None if is_nothing(text) else number_text(name, text)
 
-    def _moment(self, cell: Cell) -> dict[str, str]:
-        """A moment (in UTC) where the row knows one, else a business day."""
+    def _when(self, cells: Mapping[str, Cell]) -> date:
+        """Return the day or moment of a row, which may have its time in a column of its own."""
+        cell = cells[self.columns["paid_at"]]
         found = cell if isinstance(cell, date) else self._parsed(clean(cell))
         if self.date_format and not knows_time(self.date_format) and isinstance(found, datetime):
             found = found.date()
+        if "time" not in self.columns:
+            return found
+        clock = self._clock(cells)
+        if isinstance(found, datetime) and found.time() != time():
+            if clock:
+                raise BadRow("time", "paid_at has a time of its own; leave one of them out")
+            return found
+        day = found.date() if isinstance(found, datetime) else found
+        if not clock:
+            return day
+        try:
+            moment = guessed(f"{day.isoformat()} {clock}")
+        except (ValueError, OverflowError):
+            moment = day
+        if not isinstance(moment, datetime):
+            raise BadRow("time", f"not a time like 18:30: {clock[:LONGEST_SHOWN]}")
+        return moment
+
+    def _clock(self, cells: Mapping[str, Cell]) -> str:
+        cell = cells[self.columns["time"]]
+        if isinstance(cell, datetime):  # A spreadsheet's time may have a day that isn't shown.
+            return cell.time().isoformat()
+        text = clean(cell)
+        return "" if is_nothing(text) else text
+
+    def _moment(self, found: date) -> dict[str, str]:
+        """A moment (in UTC) where the row knows one, else a business day."""
         day = found.date() if isinstance(found, datetime) else found
         if not EARLIEST <= day <= LATEST:
             raise BadRow("paid_at", f"not between {EARLIEST.year} and {LATEST.year}: {day}")

@@ -15,7 +15,7 @@ from huitou.payments.refunds.models import Role
 from huitou.promotions.offers.models import Mode
 from huitou.runtime.documents import Answer, Request, Unfit
 from huitou.runtime.paging import PageRequest
-from huitou.runtime.typed import Phone
+from huitou.runtime.typed import Phone, Word
 
 
 class FindMembersRequest(PageRequest):
@@ -94,7 +94,7 @@ class FindOrdersRequest(PageRequest):
     `pickup_number` and `status` filter the orders of a day.
     """
 
-    order_id: str | None = Field(default=None, min_length=1, max_length=64)
+    order_id: Word | None = Field(default=None, min_length=1, max_length=64)
     store_id: str | None = Field(default=None, min_length=1, max_length=64)
     day: Day | None = None
     pickup_number: int | None = Field(default=None, ge=1, le=99_999)
