@@ -147,6 +147,10 @@ class Mongod:
             str(self.folder / "mongod.log"),
             "--logappend",
         ]
+        if not self._durable:
+            # Tests store and delete the same documents again and again. By default mongod keeps
+            # deleted ones for five minutes, and each query of their collection passes over them.
+            arguments += ["--setParameter", "minSnapshotHistoryWindowInSeconds=0"]
         self._process = subprocess.Popen(
             arguments,
             stdin=subprocess.DEVNULL,
