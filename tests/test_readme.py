@@ -65,6 +65,9 @@ PRINTED = {
     "scripts/huitou typings": "payable_fen: number",
     "scripts/huitou staff add": "signs in as",
 }
+# A session's command at a smaller scale: test_console_pages.py looks at the pictures of all views.
+PICTURES = "scripts/huitou console screenshots --out .build/views"
+FEWER_PICTURES = f"{PICTURES} --view home --view staff-form"
 ON_TENCENT = '--env "$ENV"'
 OF_MONEY = ("huitou pay reconcile", "huitou wechat-pay mode", '"refund_rules"')
 OF_TIERS = "scripts/huitou tiers"
@@ -111,9 +114,19 @@ def test_a_session_works_as_printed(
     cloud: LocalCloud, client: LocalCloudClient, holds: str
 ) -> None:
     [session] = [block for block in every_block() if holds in block]
-    done = run(session, cloud.data)
+    done = run(session.replace(PICTURES, FEWER_PICTURES), cloud.data)
     assert done.returncode == 0, done.stderr + done.stdout
     assert PRINTED[holds] in done.stdout
+    if PICTURES in session:
+        assert "home-desktop.png" in done.stdout
+        assert done.stdout.count(".png") == 4  # Two sizes of each.
+
+
+def test_a_picture_of_an_unknown_view_is_refused(tmp_path: Path) -> None:
+    assert any(PICTURES in block.splitlines() for block in every_block())
+    done = run(f"{PICTURES} --view kitchen", tmp_path)
+    assert done.returncode == 2
+    assert "--view kitchen: choose from home, orders" in done.stderr
 
 
 @pytest.mark.parametrize("place", UNNAMED)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -94,20 +94,22 @@ def open_form(page: Page, url: str, form: str) -> None:
     settle(page)
 
 
-def screenshots(page: Page, url: str, out: Path) -> Iterator[Path]:
-    """Write a picture of each view and form in each size; the page must be signed in.
+def screenshots(
+    page: Page, url: str, out: Path, names: Collection[str] = (*VIEWS, *FORMS)
+) -> Iterator[Path]:
+    """Write a picture of each named view and form in each size; the page must be signed in.
 
     The view or form is still open when its path is yielded.
     """
     out.mkdir(parents=True, exist_ok=True)
     for size, measures in SIZES.items():
         page.set_viewport_size({"width": measures["width"], "height": measures["height"]})
-        for view in VIEWS:
+        for view in (name for name in VIEWS if name in names):
             visit(page, url, view)
             path = out / f"{view}-{size}.png"
             page.screenshot(path=path, full_page=True)
             yield path
-        for form in FORMS:
+        for form in (name for name in FORMS if name in names):
             open_form(page, url, form)
             path = out / f"{form}-{size}.png"
             page.screenshot(path=path)

@@ -30,15 +30,25 @@ def build() -> None:
 
 
 @console.command()
-@click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False),
-              help="Where the pictures go.")  # fmt: skip
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where the pictures go.",
+)
+@click.option(
+    "--view", "views", multiple=True, help="Only this view or form; repeatable. Left out: all."
+)
 @data_option
-def screenshots(out: Path, data_folder: Path) -> None:
+def screenshots(out: Path, views: tuple[str, ...], data_folder: Path) -> None:
     """Write a picture of each view, as an owner sees it in a real browser."""
     from browsing.browser import browser
-    from browsing.console import Person
+    from browsing.console import FORMS, VIEWS, Person
     from browsing.console import screenshots as pictures
 
+    known = (*VIEWS, *FORMS)
+    if unknown := sorted(set(views) - set(known)):
+        raise click.UsageError(f"--view {unknown[0]}: choose from {', '.join(known)}")
     # Built before a browser waits for them: that takes a minute on a busy machine.
     pages(lambda words: click.echo(words, err=True))
     with with_chain(Environment(None, None, data_folder)) as place:
@@ -47,5 +57,5 @@ def screenshots(out: Path, data_folder: Path) -> None:
         with browser() as started:
             page = started.new_page(locale="zh-CN")
             Person.of(account).sign_in(page, url)
-            for path in pictures(page, url, out):
+            for path in pictures(page, url, out, views or known):
                 click.echo(path)
