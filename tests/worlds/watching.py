@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from pymongo import monitoring
 
@@ -11,13 +12,15 @@ from huitou.runtime.database import Database, connect
 
 
 class Commands(monitoring.CommandListener):
-    """Keeps the names of the commands that one client sends, in order."""
+    """Keeps the commands that clients send, and their names, in order."""
 
     def __init__(self) -> None:
         self.names: list[str] = []
+        self.sent: list[dict[str, Any]] = []
 
     def started(self, event: monitoring.CommandStartedEvent) -> None:
         self.names.append(event.command_name)
+        self.sent.append(dict(event.command))
 
     def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
         """Do nothing: only started commands are kept."""
@@ -29,11 +32,18 @@ class Commands(monitoring.CommandListener):
 @contextmanager
 def watched(uri: str, name: str) -> Iterator[tuple[Database, Commands]]:
     """Open a database by a client of its own, whose commands are watched."""
+    with watching_new_clients() as commands:
+        database = connect(uri, name)
+    yield database, commands
+    database.client.close()
+
+
+@contextmanager
+def watching_new_clients() -> Iterator[Commands]:
+    """Watch the commands of all clients that are opened within the block, as long as they live."""
     commands = Commands()
     monitoring.register(commands)
     try:
-        database = connect(uri, name)
+        yield commands
     finally:
-        monitoring._LISTENERS.command_listeners.remove(commands)  # For this one client only.
-    yield database, commands
-    database.client.close()
+        monitoring._LISTENERS.command_listeners.remove(commands)

@@ -27,13 +27,29 @@ _UNAUTHORIZED = 13  # MongoDB's code.
 
 
 @dataclass(frozen=True)
+class ShardKey:
+    """The field whose hash would spread a collection's documents, should one machine not do.
+
+    A query that names the field's value asks one shard, any other query asks all. `gives_up` says
+    in words what the collection couldn't do as well any more. No shard has been tried yet.
+    """
+
+    field: str
+    gives_up: str
+
+
+@dataclass(frozen=True)
 class Declaration:
-    """One collection; `retention` says in words how long documents stay."""
+    """One collection; `retention` says in words how long documents stay.
+
+    Without a `shard_key` the collection is small enough to stay whole on one shard.
+    """
 
     name: str
     retention: str
     indexes: list[IndexModel] = field(default_factory=list)
     validator: dict[str, Any] | None = None
+    shard_key: ShardKey | None = None
 
 
 def index(*keys: str, **options: Any) -> IndexModel:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from huitou.runtime.declarations import Declaration, index
+from huitou.runtime.declarations import Declaration, ShardKey, index
 
 DECLARATIONS = (
     Declaration("rules", "for ever"),
@@ -11,5 +11,10 @@ DECLARATIONS = (
     Declaration("relay_state", "overwritten"),
     Declaration("dead_letters", "until replayed"),
     Declaration("meta", "for ever"),
-    Declaration("call_counters", "two minutes", [index("delete_at", expireAfterSeconds=0)]),
+    Declaration(
+        "call_counters",
+        "two minutes",
+        [index("delete_at", expireAfterSeconds=0)],
+        shard_key=ShardKey("_id", "nothing"),
+    ),
 )

@@ -7,7 +7,7 @@ from pymongo import IndexModel
 from huitou.coupons.issuing.rules import WELCOME
 from huitou.coupons.issuing.upgrade_service import PLACES, note_first_members
 from huitou.runtime.database import Database
-from huitou.runtime.declarations import Declaration, index
+from huitou.runtime.declarations import Declaration, ShardKey, index
 from huitou.runtime.migrations import Migration, pages
 
 
@@ -43,8 +43,20 @@ DECLARATIONS = (
             ),
             index("order_id", partialFilterExpression={"order_id": {"$exists": True}}),
         ],
+        shard_key=ShardKey(
+            "member_id",
+            "no unique index on template and first member, so two calls at once "
+            "could exceed a member's limit: these places need a collection of their "
+            "own first; a coupon changes hands alone, never by `update_many`; a "
+            "change by id asks every shard",
+        ),
     ),
-    Declaration("coupon_claims", "two days", [index("expires_at", expireAfterSeconds=0)]),
+    Declaration(
+        "coupon_claims",
+        "two days",
+        [index("expires_at", expireAfterSeconds=0)],
+        shard_key=ShardKey("_id", "nothing"),
+    ),
 )
 
 

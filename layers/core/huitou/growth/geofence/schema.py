@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from huitou.runtime.declarations import Declaration, index
+from huitou.runtime.declarations import Declaration, ShardKey, index
 
 DECLARATIONS = (
     Declaration(
@@ -10,6 +10,7 @@ DECLARATIONS = (
         "24 hours",
         # `delete_at` is real time: data that must be deleted can't wait for a driven clock.
         [index("delete_at", expireAfterSeconds=0)],
+        shard_key=ShardKey("_id", "nothing"),
     ),
     Declaration(
         "arrivals",
@@ -25,5 +26,9 @@ DECLARATIONS = (
                 name="one_arrival_per_place",
             ),
         ],
+        shard_key=ShardKey(
+            "member_id",
+            "the list of a day's arrivals asks every shard; a merge moves documents one by one",
+        ),
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from huitou.runtime.declarations import Declaration, index
+from huitou.runtime.declarations import Declaration, ShardKey, index
 
 DECLARATIONS = (
     Declaration(
@@ -22,5 +22,6 @@ DECLARATIONS = (
             "required": ["member_id", "points", "status", "version"],
             "properties": {"points": {"bsonType": ["int", "long"], "minimum": 1}},
         },
+        shard_key=ShardKey("_id", "a member's holds and the list of those due ask every shard"),
     ),
 )

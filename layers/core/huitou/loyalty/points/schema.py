@@ -12,7 +12,15 @@ from pymongo.client_session import ClientSession
 from pymongo.errors import OperationFailure
 
 from huitou.runtime.database import Database, Document
-from huitou.runtime.declarations import NOT_NEGATIVE, WHOLE, Declaration, day_due, index, marked_due
+from huitou.runtime.declarations import (
+    NOT_NEGATIVE,
+    WHOLE,
+    Declaration,
+    ShardKey,
+    day_due,
+    index,
+    marked_due,
+)
 from huitou.runtime.migrations import Migration, pages
 
 DECLARATIONS = (
@@ -38,6 +46,7 @@ DECLARATIONS = (
                 "pending": {"additionalProperties": NOT_NEGATIVE},
             },
         },
+        shard_key=ShardKey("_id", "a list of the members who are due on a day asks every shard"),
     ),
     Declaration(
         "points_entries",
@@ -53,6 +62,11 @@ DECLARATIONS = (
             "required": ["member_id", "kind", "points", "spend_fen"],
             "properties": {"points": WHOLE, "spend_fen": WHOLE},
         },
+        shard_key=ShardKey(
+            "_id",
+            "a member's statement and the entries of an order ask every shard; "
+            "before MongoDB 8 a transaction may not `$lookup` here",
+        ),
     ),
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from huitou.runtime.declarations import NOT_NEGATIVE, Declaration, index
+from huitou.runtime.declarations import NOT_NEGATIVE, Declaration, ShardKey, index
 
 DECLARATIONS = (
     Declaration("mall_items", "for ever", [index("listed", "_id")]),
@@ -19,5 +19,6 @@ DECLARATIONS = (
             "required": ["member_id", "item_id", "seq", "points", "coupon_id"],
             "properties": {"points": NOT_NEGATIVE},
         },
+        shard_key=ShardKey("member_id", "a merge moves documents one by one"),
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from huitou.runtime.declarations import Declaration, index
+from huitou.runtime.declarations import Declaration, ShardKey, index
 
 DECLARATIONS = (
     Declaration(
@@ -18,5 +18,8 @@ DECLARATIONS = (
                 name="moved_by_rules",
             ),
         ],
+        shard_key=ShardKey(
+            "member_id", "the changes of a day or of a rule's revision ask every shard"
+        ),
     ),
 )

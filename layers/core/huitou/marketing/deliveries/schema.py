@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from huitou.runtime.declarations import Declaration, index, marked_due
+from huitou.runtime.declarations import Declaration, ShardKey, index, marked_due
 
 DECLARATIONS = (
     Declaration("deliveries", "until given", [index("since")]),
@@ -25,5 +25,8 @@ DECLARATIONS = (
                 "push", "sent_at", partialFilterExpression={"push": "sending"}, name="push_sending"
             ),
         ],
+        shard_key=ShardKey(
+            "member_id", "a campaign's report asks every shard; a merge moves documents one by one"
+        ),
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from huitou.runtime.declarations import Declaration, index
+from huitou.runtime.declarations import Declaration, ShardKey, index
 
 DECLARATIONS = (
     Declaration(
@@ -20,6 +20,7 @@ DECLARATIONS = (
             index("night_guest", "_id", partialFilterExpression={"night_guest": True}),
             index("tags", "_id"),
         ],
+        shard_key=ShardKey("_id", "an audience asks every shard"),
     ),
     Declaration("dish_days", "30 days"),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from huitou.runtime.declarations import Declaration, index
+from huitou.runtime.declarations import Declaration, ShardKey, index
 
 DECLARATIONS = (
     Declaration(
@@ -29,5 +29,6 @@ DECLARATIONS = (
         "campaign_waiting",
         "until served",
         [index("campaign_id", "due_at", "_id"), index("member_id")],
+        shard_key=ShardKey("_id", "the list of a campaign's due messages asks every shard"),
     ),
 )

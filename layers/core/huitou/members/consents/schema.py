@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from huitou.runtime.declarations import Declaration, index
+from huitou.runtime.declarations import Declaration, ShardKey, index
 
 DECLARATIONS = (
-    Declaration("consents", "for ever (proof of consent)", [index("member_id", "purpose", "n")]),
+    Declaration(
+        "consents",
+        "for ever (proof of consent)",
+        [index("member_id", "purpose", "n")],
+        shard_key=ShardKey("member_id", "nothing: each query names the member"),
+    ),
 )

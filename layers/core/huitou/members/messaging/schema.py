@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from huitou.runtime.declarations import NOT_NEGATIVE, Declaration, index
+from huitou.runtime.declarations import NOT_NEGATIVE, Declaration, ShardKey, index
 
 DECLARATIONS = (
     Declaration(
@@ -10,5 +10,6 @@ DECLARATIONS = (
         "until erased",
         [index("member_id")],
         validator={"required": ["left"], "properties": {"left": NOT_NEGATIVE}},
+        shard_key=ShardKey("_id", "a list of one member's asks every shard"),
     ),
 )

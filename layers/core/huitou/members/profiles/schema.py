@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from huitou.runtime.database import Database
-from huitou.runtime.declarations import Declaration, index, marked_due
+from huitou.runtime.declarations import Declaration, ShardKey, index, marked_due
 from huitou.runtime.migrations import Migration, mark_all, pages
 from huitou.runtime.triggers import DUE
 
@@ -22,13 +22,20 @@ DECLARATIONS = (
                 partialFilterExpression={"phone_last4": {"$exists": True}},
             ),
         ],
+        shard_key=ShardKey("_id", "a search by the phone's last digits or by day asks every shard"),
     ),
-    Declaration("identities", "until erased", [index("member_id"), index("before", sparse=True)]),
+    Declaration(
+        "identities",
+        "until erased",
+        [index("member_id"), index("before", sparse=True)],
+        shard_key=ShardKey("_id", "a list of one member's identities asks every shard"),
+    ),
     Declaration("phone_moves", "two years (who lost a phone number to whom)"),
     Declaration(
         "logins",
         "two years",
         [marked_due("rollup", "business_day"), index("member_id", "business_day")],
+        shard_key=ShardKey("_id", "a member's log-ins and those that are due ask every shard"),
     ),
 )
 

@@ -8,7 +8,7 @@ from typing import Any
 from pymongo import UpdateOne
 
 from huitou.runtime.database import Database
-from huitou.runtime.declarations import NOT_NEGATIVE, Declaration, index, marked_due
+from huitou.runtime.declarations import NOT_NEGATIVE, Declaration, ShardKey, index, marked_due
 from huitou.runtime.migrations import Migration, mark_all, pages
 from huitou.runtime.triggers import DONE, DUE
 
@@ -45,6 +45,9 @@ DECLARATIONS = (
             "required": ["member_id", "status", "payable_fen", "points_used", "version"],
             "properties": {"payable_fen": NOT_NEGATIVE, "points_used": NOT_NEGATIVE},
         },
+        shard_key=ShardKey(
+            "_id", "a list by member, by store and day, or by what is due asks every shard"
+        ),
     ),
     Declaration("pickup_numbers", "30 days"),
 )

@@ -8,7 +8,8 @@ from datetime import datetime
 from pymongo.client_session import ClientSession
 
 from huitou.payments.charges.models import Payment, PaymentStatus
-from huitou.runtime.database import Database
+from huitou.payments.charges.rules import order_of
+from huitou.runtime.database import Database, Document
 
 MOST_ATTEMPTS = 20
 UNANSWERED_AT_ONCE = 5_000
@@ -19,7 +20,7 @@ class PaymentRepository:
         self._payments = database.collection("payments")
 
     def find(self, out_trade_no: str) -> Payment | None:
-        found = self._payments.find_one({"_id": out_trade_no})
+        found = self._payments.find_one(_attempt(out_trade_no))
         return Payment.model_validate(found) if found else None
 
     def attempts(self, order_id: str) -> list[Payment]:
@@ -35,11 +36,12 @@ class PaymentRepository:
         self._payments.insert_one(payment.document(), session=session)
 
     def keep_prepay_id(self, out_trade_no: str, prepay_id: str) -> None:
-        self._payments.update_one({"_id": out_trade_no}, {"$set": {"prepay_id": prepay_id}})
+        self._payments.update_one(_attempt(out_trade_no), {"$set": {"prepay_id": prepay_id}})
 
     def ask_again(self, out_trade_no: str, at: datetime) -> None:
         """Set when WeChat Pay is asked next; does nothing if the attempt is no longer open."""
-        self._payments.update_one({"_id": out_trade_no, "status": "open"}, {"$set": {"ask_at": at}})
+        still_open = {**_attempt(out_trade_no), "status": "open"}
+        self._payments.update_one(still_open, {"$set": {"ask_at": at}})
 
     def unanswered(self, at: datetime) -> Iterator[str]:
         """Open attempts whose time to ask WeChat Pay has come, because no notice came."""
@@ -53,7 +55,7 @@ class PaymentRepository:
     def close(self, out_trade_no: str) -> bool:
         """Mark an attempt closed, after WeChat Pay has confirmed it; False if it isn't open."""
         closed = self._payments.update_one(
-            {"_id": out_trade_no, "status": "open"},
+            {**_attempt(out_trade_no), "status": "open"},
             {"$set": {"status": "closed"}, "$unset": {"ask_at": ""}},
         )
         return closed.matched_count == 1
@@ -71,7 +73,7 @@ class PaymentRepository:
         Repeated callbacks find the attempt already decided and change nothing.
         """
         taken = self._payments.update_one(
-            {"_id": out_trade_no, "status": {"$in": ["open", "closed"]}},
+            {**_attempt(out_trade_no), "status": {"$in": ["open", "closed"]}},
             {
                 "$set": {
                     "status": status,
@@ -83,3 +85,8 @@ class PaymentRepository:
             session=session,
         )
         return taken.matched_count == 1
+
+
+def _attempt(out_trade_no: str) -> Document:
+    """Return the filter for one attempt; with its order, by which attempts are spread to shards."""
+    return {"_id": out_trade_no, "order_id": order_of(out_trade_no)}

@@ -217,6 +217,11 @@ def out_trade_no(order_id: str, attempt: int) -> str:
     return f"{order_id}n{attempt}"
 
 
+def order_of(out_trade_no: str) -> str:
+    """Return the order's id that an attempt's number begins with; empty if it isn't one of ours."""
+    return out_trade_no.rpartition("n")[0]
+
+
 def _invalid(part: str) -> Refusal:
     return Refusal(ChargeErrors.SIGNATURE_INVALID, field=part, detail=part)
 

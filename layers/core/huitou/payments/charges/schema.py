@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from huitou.runtime.declarations import Declaration, index
+from huitou.runtime.declarations import Declaration, ShardKey, index
 
 DECLARATIONS = (
     Declaration(
@@ -24,5 +24,10 @@ DECLARATIONS = (
             "required": ["order_id", "amount_fen", "status"],
             "properties": {"amount_fen": {"bsonType": ["int", "long"], "minimum": 1}},
         },
+        shard_key=ShardKey(
+            "order_id",
+            "a list by member or by bill asks every shard; an id alone would, so its "
+            "order is named beside it",
+        ),
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from huitou.runtime.declarations import NOT_NEGATIVE, WHOLE, Declaration, index
+from huitou.runtime.declarations import NOT_NEGATIVE, WHOLE, Declaration, ShardKey, index
 
 DECLARATIONS = (
     Declaration(
@@ -27,6 +27,7 @@ DECLARATIONS = (
                 "kept_fen": WHOLE,
             },
         },
+        shard_key=ShardKey("_id", "the list of those due asks every shard"),
     ),
     Declaration("share_rules", "for ever"),
     Declaration("share_receivers", "for ever"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from huitou.runtime.declarations import NOT_NEGATIVE, Declaration, index
+from huitou.runtime.declarations import NOT_NEGATIVE, Declaration, ShardKey, index
 
 DECLARATIONS = (
     Declaration(
@@ -18,5 +18,6 @@ DECLARATIONS = (
             "required": ["order_id", "amount_fen", "status"],
             "properties": {"amount_fen": NOT_NEGATIVE},
         },
+        shard_key=ShardKey("_id", "an order's refunds and the list of those due ask every shard"),
     ),
 )

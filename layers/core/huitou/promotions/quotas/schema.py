@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from huitou.runtime.declarations import WHOLE, Declaration, index
+from huitou.runtime.declarations import WHOLE, Declaration, ShardKey, index
 
 DECLARATIONS = (
     Declaration(
@@ -14,5 +14,12 @@ DECLARATIONS = (
             "properties": {"left": WHOLE, "left_fen": WHOLE},
         },
     ),
-    Declaration("limit_uses", "until erased", [index("member_id")]),
+    Declaration(
+        "limit_uses",
+        "until erased",
+        [index("member_id")],
+        shard_key=ShardKey(
+            "_id", "a member's counts, which merges and erasures read, ask every shard"
+        ),
+    ),
 )
