@@ -16,7 +16,7 @@ from playwright.sync_api import Error, Locator, Page, expect
 
 from answers import CheckedClient
 from browsing.console import settle, visit
-from cloud.in_browser import Enter, api
+from cloud.in_browser import WAITS, Enter, api, approve_rule
 from cloud_guest import Guest, eventually
 from localcloud.cloud import LocalCloud
 
@@ -57,7 +57,7 @@ def test_a_campaign_sends_a_coupon_to_guests_away_for_three_days(
     eventually(lambda: {g.status(o) for g, o in zip(guests, orders, strict=True)} == {"paid"}, 30)
     page = enter("marketing")
     _make_coupon(page, cloud.url)
-    _start_campaign(page, cloud.url)
+    _start_campaign(page, enter("owner"), cloud.url)
     # Three days later, after the time of day at which the campaign sends.
     cloud.advance(cloud.clock.now() + timedelta(days=3, hours=4))
     kept = list(
@@ -109,7 +109,8 @@ def _make_coupon(page: Page, url: str) -> None:
     page.keyboard.press("Escape")
 
 
-def _start_campaign(page: Page, url: str) -> None:
+def _start_campaign(page: Page, owner: Page, url: str) -> None:
+    """Marketing writes a campaign; the owner approves it, as it may give without an end."""
     visit(page, url, "campaigns")
     page.get_by_role("button", name="新建活动").click()
     form = page.get_by_role("dialog", name="新建活动")
@@ -130,6 +131,9 @@ def _start_campaign(page: Page, url: str) -> None:
     drawer = page.get_by_role("dialog", name="活动", exact=True)
     drawer.get_by_role("button", name="检查").click()
     expect(drawer.get_by_text("没有发现问题")).to_be_visible()
+    drawer.get_by_role("button", name="开始").click()
+    expect(drawer.get_by_role("alert").filter(has_text=WAITS)).to_be_visible()
+    approve_rule(owner, url, "三天没见了")
     drawer.get_by_role("button", name="开始").click()
     expect(drawer.get_by_text("进行中").first).to_be_visible()
 
@@ -160,6 +164,28 @@ def test_a_linters_finding_is_shown_beside_its_field(
     form.get_by_role("button", name="检查").click()
     beside = form.locator(".ant-form-item", has=page.get_by_label("券模板")).last
     expect(beside).to_contain_text("没有券模板")
+
+
+def test_a_stored_coupon_that_looks_odd_is_told_beside_it(cloud: LocalCloud, enter: Enter) -> None:
+    page = enter("marketing")
+    odd = {
+        "_id": "odd",
+        "name": "奇怪的券",
+        "valid_days": 7,
+        "claimable": True,
+        "transferable": True,
+        "terms": {"off_fen": 100},
+        "limits": {"quota": 5, "per_member": 1},
+    }
+    assert api(page, "coupons/put", template=odd)["ok"]
+    visit(page, cloud.url, "coupons")
+    page.get_by_role("button", name="奇怪的券").click()
+    drawer = page.get_by_role("dialog", name="优惠券", exact=True)
+    expect(drawer.get_by_role("status")).to_have_count(0)
+    drawer.get_by_role("button", name="修改").click()
+    page.get_by_role("dialog", name="修改优惠券").get_by_role("button", name="保存").click()
+    expect(drawer.get_by_role("status")).to_contain_text("已保存")
+    expect(drawer).to_contain_text("可领取又可转赠")
 
 
 def test_a_draft_of_tiers_is_shown_as_members_read_it(cloud: LocalCloud, enter: Enter) -> None:

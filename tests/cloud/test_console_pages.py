@@ -16,7 +16,7 @@ from answers import CheckedClient
 from bootstrap import ROOT
 from browsing.browser import axe_source
 from browsing.console import FORMS, SIZES, VIEWS, open_form, screenshots, settle, visit
-from cloud.in_browser import Enter, api
+from cloud.in_browser import WAITS, Enter, api, approve_rule
 from cloud_guest import Guest, eventually
 from localcloud.cloud import LocalCloud
 
@@ -80,6 +80,10 @@ def test_silver_is_raised_after_a_dry_run_and_a_guests_tier_follows(
     expect(silver(owner)).to_have_value(f"{was}.00")
     owner.get_by_role("button", name="试算").click()
     owner.get_by_role("button", name="应用").click()
+    # It is easier to become silver again, so a second person decides.
+    expect(owner.get_by_role("alert").filter(has_text=WAITS)).to_be_visible()
+    approve_rule(second, cloud.url, "等级规则")
+    owner.get_by_role("button", name="应用").click()
     owner.get_by_text(f"现行第 {before + 2} 版", exact=True).wait_for()
 
 
@@ -106,6 +110,9 @@ def test_a_forbidden_campaign_is_refused_with_the_rule_and_an_allowed_one_runs(
     rows.filter(has_text=allowed).get_by_role("button").click()
     drawer.get_by_role("button", name="检查").click()
     expect(drawer.get_by_text("没有发现问题")).to_be_visible()
+    drawer.get_by_role("button", name="开始").click()
+    expect(drawer.get_by_role("alert").filter(has_text=WAITS)).to_be_visible()
+    approve_rule(enter("owner"), cloud.url, allowed)
     drawer.get_by_role("button", name="开始").click()
     expect(drawer.get_by_text("进行中").first).to_be_visible()
     drawer.get_by_role("button", name="结束").click()

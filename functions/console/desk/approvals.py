@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from desk.route import Desk, Route
-from huitou.loyalty.adjustments.errors import ADJUSTMENT
+from huitou.loyalty.adjustments.errors import ADJUSTMENT, AdjustmentErrors
 from huitou.loyalty.adjustments.models import (
     Adjustment,
     AdjustmentAnswer,
@@ -26,6 +26,7 @@ from huitou.operations.merges.models import (
     WaitingMerge,
 )
 from huitou.operations.merges.service import Merges
+from huitou.operations.staff.rules import DECIDE_RULES
 from huitou.payments.refunds.models import DecideRefundRequest, RefundAnswer, RefundsRequest
 from huitou.runtime.errors import Code, Refusal
 
@@ -53,9 +54,13 @@ def _list_adjustments(desk: Desk, request: AdjustmentsRequest) -> object:
 
 
 def _decide_adjustment(desk: Desk, request: DecideAdjustmentRequest) -> object:
-    if not _of_near(desk, [_adjustments(desk).get_adjustment(request.adjustment_id)]):
+    asked = _adjustments(desk).get_adjustment(request.adjustment_id)
+    if not _of_near(desk, [asked]):
         raise Refusal(Code.NOT_FOUND, field="adjustment_id", detail=ADJUSTMENT)
-    return _adjustments(desk).decide_adjustment(request)
+    if (asked.rule or asked.codes) and desk.staff.role not in DECIDE_RULES:
+        raise Refusal(AdjustmentErrors.RULE_NOT_YOUR_ROLE, field="role")
+    alone = desk.colleagues.is_alone()
+    return _adjustments(desk).decide_adjustment(request, is_alone=alone)
 
 
 def _merges(desk: Desk) -> Merges:

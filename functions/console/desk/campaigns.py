@@ -45,6 +45,13 @@ def _step(name: str, answer: type = CampaignAnswer) -> Route:
     return Route(CampaignStepRequest, take, answer, signed=("actor",), target=_target)
 
 
+def _start(desk: Desk, request: CampaignStepRequest) -> object:
+    campaigns = _campaigns(desk)
+    campaigns.check_start(request.campaign_id)
+    desk.rule_approvals.allow_campaign(request.campaign_id)
+    return campaigns.start_campaign(request)
+
+
 ROUTES = {
     "schema": Route(NoRequest, lambda desk, _: {"form": form(desk, Campaign)}, FormAnswer),
     "pushes": Route(
@@ -99,7 +106,7 @@ ROUTES = {
         signed=("actor",),
         target=_target,
     ),
-    "start": _step("start_campaign"),
+    "start": Route(CampaignStepRequest, _start, CampaignAnswer, signed=("actor",), target=_target),
     "pause": _step("pause_campaign"),
     "end": _step("end_campaign"),
 }

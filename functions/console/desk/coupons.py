@@ -25,6 +25,7 @@ from huitou.coupons.issuing.models import (
     TemplatesAnswer,
 )
 from huitou.coupons.issuing.service import Coupons
+from huitou.operations.rule_linter.models import SavedTemplateAnswer
 from huitou.operations.rule_linter.service import RuleLinter
 from huitou.operations.staff.models import FormAnswer, NoRequest
 
@@ -40,8 +41,10 @@ def _before(desk: Desk, request: PutTemplateRequest) -> dict[str, Any]:
 
 
 def _put(desk: Desk, request: PutTemplateRequest) -> object:
-    RuleLinter(desk.database, desk.clock).refuse_template(request.template)
-    return _coupons(desk).put_template(request)
+    warnings = RuleLinter(desk.database, desk.clock).refuse_template(request.template, desk.lang)
+    desk.rule_approvals.allow_template(request.template)
+    made = _coupons(desk).put_template(request)
+    return SavedTemplateAnswer(**dict(made), warnings=warnings)
 
 
 def _codes(action: str) -> Any:
@@ -68,7 +71,7 @@ ROUTES = {
     "put": Route(
         PutTemplateRequest,
         _put,
-        TemplateAnswer,
+        SavedTemplateAnswer,
         target=lambda r: f"coupon {r.template.id}",
         before=_before,
         after=lambda made: {"revision": made.template.revision},

@@ -25,6 +25,8 @@ from huitou.operations.staff.models import FormAnswer, NoRequest
 
 def _change(desk: Desk, request: Any) -> object:
     desk.own(request.store_id)
+    if isinstance(request, PricesRequest):
+        desk.rule_approvals.allow_prices(request)
     return Menu(desk.database).change_store_dish(request)
 
 
@@ -50,6 +52,7 @@ def _dish_before(desk: Desk, request: PutDishRequest) -> dict[str, Any]:
 
 
 def _set_dish(desk: Desk, request: PutDishRequest) -> object:
+    desk.rule_approvals.allow_dish(request)
     stores = Stores(desk.database, desk.clock).store_names()
     return Menu(desk.database).set_dish(request, desk.brand_id, list(stores))
 

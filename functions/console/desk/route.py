@@ -9,8 +9,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from huitou.coupons.issuing.models import GiverRole
 from huitou.integrations.functions import Functions
 from huitou.operations.console.lookup_service import Lookups
+from huitou.operations.rule_approvals.service import RuleApprovals
 from huitou.operations.staff.models import OF_STORES, Role, StaffMember
 from huitou.operations.staff.rules import may, may_see_store
 from huitou.operations.staff.service import Colleagues
@@ -20,7 +22,7 @@ from huitou.runtime.errors import Code, Lang, Refusal
 from huitou.runtime.handler import Call
 
 # The names that services use for roles that decide about money; an owner decides like finance.
-DECIDES_AS: dict[Role, str] = {
+DECIDES_AS: dict[Role, GiverRole] = {
     "owner": "finance", "area_manager": "manager", "store_manager": "manager",
     "cashier": "cashier", "marketing": "marketing",
 }  # fmt: skip
@@ -63,6 +65,12 @@ class Desk:
     @cached_property
     def colleagues(self) -> Colleagues:
         return Colleagues(self.database, self.staff)
+
+    @cached_property
+    def rule_approvals(self) -> RuleApprovals:
+        role = DECIDES_AS[self.staff.role]
+        alone = self.colleagues.is_alone()
+        return RuleApprovals(self.database, self.clock, self.staff.id, role, is_alone=alone)
 
     def ask(self, function: str, action: str, request: BaseModel) -> Any:
         """Call another function in this person's language; raises its refusal as a Refusal."""

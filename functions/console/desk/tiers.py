@@ -21,6 +21,7 @@ from huitou.loyalty.tiers.shown_models import (
     TierPreviewAnswer,
     TierPreviewRequest,
 )
+from huitou.operations.rule_linter.models import AppliedTiersAnswer
 from huitou.operations.rule_linter.service import RuleLinter
 from huitou.operations.staff.models import FormAnswer, NoRequest
 
@@ -38,8 +39,9 @@ def _document(desk: Desk) -> dict[str, Any]:
 
 
 def _apply(desk: Desk, request: ApplyRequest) -> object:
-    RuleLinter(desk.database, desk.clock).refuse_tiers(request.rules)
-    return _runs(desk).apply_rules(request.rules)
+    warnings = RuleLinter(desk.database, desk.clock).refuse_tiers(request.rules, desk.lang)
+    desk.rule_approvals.allow_tiers(request.rules)
+    return {**_runs(desk).apply_rules(request.rules), "warnings": warnings}
 
 
 ROUTES = {
@@ -54,7 +56,7 @@ ROUTES = {
     "apply": Route(
         ApplyRequest,
         _apply,
-        RunAnswer,
+        AppliedTiersAnswer,
         target=lambda _: "tiers",
         before=lambda desk, _: _document(desk),
         after=lambda made: {"revision": made["revision"]},

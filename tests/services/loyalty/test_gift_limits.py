@@ -39,6 +39,7 @@ class Desk:
         self.coupons = Coupons(database, clock)
         self.alice = self.shop.register()
         self.template("ten", terms={"off_fen": 1_000})
+        self.template("one", terms={"off_fen": 100}, limits={"per_member": 1})
 
     def template(self, name: str, **more: Any) -> CouponTemplate:
         made = CouponTemplate.model_validate(
@@ -244,8 +245,9 @@ def test_without_a_role_the_lowest_limit_applies_and_names_with_signs_stay_apart
     desk.coupon("c", role=None, actor="ann")
 
 
-def codes(batch: str, count: int = 1_000, **more: Any) -> MakeCodesRequest:
-    fields = {"template_id": "ten", "actor": "ann", "role": "marketing", "count": count, **more}
+def codes(batch: str, count: int = 10_000, **more: Any) -> MakeCodesRequest:
+    """Ask for codes of ¥1 each, one for a member."""
+    fields = {"template_id": "one", "actor": "ann", "role": "marketing", "count": count, **more}
     return MakeCodesRequest(batch=batch, **fields)
 
 
@@ -286,7 +288,7 @@ def test_a_coupon_that_waits_is_worth_no_more_when_it_is_approved(desk: Desk) ->
 def test_codes_that_were_allowed_are_worth_no_more_afterwards(desk: Desk) -> None:
     """Ask for codes of a small coupon, let it be worth ten times as much, then make them."""
     desk.gifts.allow_codes(codes("spring"))
-    rich = desk.template("ten", terms={"off_fen": 10_000}, revision=2)
+    rich = desk.template("one", terms={"off_fen": 10_000}, revision=2)
     with pytest.raises(Refusal) as refused:
         desk.gifts.allow_codes(codes("spring"))
     assert refused.value.code is AdjustmentErrors.GIFT_WORTH_MORE
@@ -305,6 +307,13 @@ def test_codes_that_were_allowed_are_worth_no_more_afterwards(desk: Desk) -> Non
 
 def test_of_two_batches_at_once_at_the_limit_one_must_wait(desk: Desk) -> None:
     results: list[object] = at_once(
-        [lambda n=n: desk.gifts.allow_codes(codes(f"batch{n}", 600)) for n in range(2)]
+        [lambda n=n: desk.gifts.allow_codes(codes(f"batch{n}", 6_000)) for n in range(2)]
     )
     assert len(winners(results)) == 1
+
+
+def test_codes_that_few_members_may_use_up_count_as_gifts_by_hand(desk: Desk) -> None:
+    """Ten members may be one person and friends: what they may take is ¥50 a day for marketing."""
+    assert desk.awaits(lambda: desk.gifts.allow_codes(codes("any", 6, template_id="ten")))
+    desk.gifts.allow_codes(codes("five", 5, template_id="ten"))
+    assert desk.awaits(lambda: desk.gifts.allow_codes(codes("more", 1, template_id="ten")))

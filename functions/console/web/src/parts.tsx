@@ -32,16 +32,19 @@ export const problemsOf = (refused: Refused | undefined, sent: string) =>
   refused?.field?.startsWith(`${sent}.`) ? [{ field: refused.field.slice(sent.length + 1), message: withoutPath(refused) }] : [];
 const withoutPath = ({ message, field = "" }: Refused) => message.replace(field, "").replace(/^[^：:]*[：:]\s*/, "").trim();
 
+/** Whether it was asked for and waits until a second person approves it. */
+export const waits = (refused: Refused) => refused.code === "RULE_AWAITS_APPROVAL" || refused.code === "GIFT_AWAITS_APPROVAL";
+
 /** Why a form wasn't taken; `onReload` shows what somebody else has made of it meanwhile. */
 export function NotTaken({ refused, sent, late = "somebodyElse", onReload }: { refused?: Refused; sent: string; late?: Word; onReload?: () => void }) {
   const { t } = useSpeech();
   const words = useRefusalWords();
   if (!refused) return null;
   const isLate = refused.code === "RULES_CONFLICT";
-  const isField = refused.field === sent || problemsOf(refused, sent).length > 0;
+  const isField = (refused.field === sent && !waits(refused)) || problemsOf(refused, sent).length > 0;
   return (
     <Alert
-      role="alert" type="error" showIcon style={{ marginTop: 12 }} title={isLate ? t(late) : isField ? t("lookAtFields", { why: withoutPath(refused) }) : words(refused)}
+      role="alert" type={waits(refused) ? "info" : "error"} showIcon style={{ marginTop: 12 }} title={isLate ? t(late) : isField ? t("lookAtFields", { why: withoutPath(refused) }) : words(refused)}
       action={isLate && onReload && <Button onClick={onReload}>{t("reload")}</Button>}
     />
   );

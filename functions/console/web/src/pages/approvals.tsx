@@ -8,7 +8,7 @@ import { useSpeech } from "../words";
 
 interface Refund { refund_id: string; store_id: string | null; amount_fen: number; reason: string; actor: string; role: string; created_at: string }
 interface Merge { merge_id: string; from_member: string; into_member: string; not_before: string; reason: string; actor: string; at: string }
-interface Adjustment { adjustment_id: string; member_id: string; points: number; coupon?: string; codes?: { batch: string; count: number }; reason: string; actor: string; created_at: string }
+interface Adjustment { adjustment_id: string; member_id: string; points: number; coupon?: string; codes?: { batch: string; count: number }; rule?: { name: string; most_fen?: number }; value_fen: number; reason: string; actor: string; created_at: string }
 
 export default function ApprovalsPage() {
   const { t } = useSpeech();
@@ -55,9 +55,10 @@ export default function ApprovalsPage() {
           <Rows
             name={t("adjustmentsToDecide")} rowKey="adjustment_id" dataSource={found}
             columns={[
-              { title: t("points"), render: (_, a) => what(a) },
+              { title: t("whatIsAsked"), render: (_, a) => what(a) },
+              { title: t("worth"), align: "right", render: (_, a) => worthOf(a, t("unlimited")) },
               { title: t("reason"), dataIndex: "reason" },
-              { title: t("memberNo"), dataIndex: "member_id" },
+              { title: t("memberNo"), render: (_, a) => a.member_id || "—" },
               { title: t("askedBy"), dataIndex: "actor" },
               { title: t("time"), render: (_, a) => moment(a.created_at) },
               { title: "", render: (_, a) => buttons(`${what(a)} ${a.reason}`, (approve) =>
@@ -91,8 +92,15 @@ export default function ApprovalsPage() {
   );
 }
 
-/** What waits: points, a coupon, or so many codes of a batch. */
+/** What it may give in all; a rule without an end has no such number. */
+function worthOf({ rule, value_fen }: Adjustment, unlimited: string): string {
+  if (rule && rule.most_fen == null) return unlimited;
+  return value_fen > 0 ? yuan(value_fen) : "—";
+}
+
+/** What waits: points, a coupon, so many codes of a batch, or a rule. */
 function what(asked: Adjustment): string {
+  if (asked.rule) return asked.rule.name;
   if (asked.codes) return `${asked.codes.batch} × ${asked.codes.count}`;
   return asked.coupon ?? signed(asked.points);
 }

@@ -1,12 +1,13 @@
-import { Alert, Button, Card, Collapse, Drawer, Grid, Input, List, Modal, Select, Space, Tag, Timeline } from "antd";
+import { Alert, Button, Card, Collapse, Drawer, Grid, Input, Modal, Select, Space, Tag, Timeline } from "antd";
 import { Suspense, lazy, useMemo, useState } from "react";
 import { Link } from "wouter";
 import { Refused, ask, useAsk } from "../api";
 import { useChoices } from "../choices";
+import { Findings } from "../findings";
 import type { Problem, Schema } from "../form";
 import { count, moment, percent, yuan } from "../format";
 import { useMay } from "../me";
-import { NotTaken, Told, problemsOf, useRefusalWords, useSettled, useToast } from "../parts";
+import { NotTaken, Told, problemsOf, useRefusalWords, useSettled, useToast, waits } from "../parts";
 import { Rows } from "../rows";
 import type { Audience, Campaign, Finding, Recipient, Report, ShownCampaign } from "../types";
 import { useSpeech } from "../words";
@@ -110,7 +111,7 @@ function One({ id, onChanged, onEdit }: { id: string; onChanged: () => void; onE
               <Button onClick={() => onEdit({ ...content, revision: campaign.revision + 1 }, findings)}>{t("edit")}</Button>
             )}
           </div>
-          {refused && <Alert role="alert" type="error" showIcon title={words(refused)} style={{ marginBottom: 12 }} />}
+          {refused && <Alert role="alert" type={waits(refused) ? "info" : "error"} showIcon title={words(refused)} style={{ marginBottom: 12 }} />}
           {campaign.status === "draft" && !findings && <Alert type="info" showIcon title={t("checkFirst")} />}
           {findings && <Findings findings={findings} onAccept={may("campaigns/accept") ? (rule) => take("accept", { rule }) : undefined} />}
           {campaign.status !== "draft" && campaign.status !== "checked" && <><Effect id={id} /><Recipients id={id} /></>}
@@ -145,24 +146,6 @@ function Content({ content }: { content: unknown }) {
   );
 }
 const ignore = () => undefined;
-
-function Findings({ findings, onAccept }: { findings: Finding[]; onAccept?: (rule: string) => void }) {
-  const { t } = useSpeech();
-  if (findings.length === 0) return <Alert type="success" showIcon title={t("noFindings")} />;
-  return (
-    <List
-      header={t("findings")} bordered size="small" dataSource={findings}
-      renderItem={(f) => (
-        <List.Item actions={f.severity === "warning" && onAccept ? [<Button key="accept" size="small" onClick={() => onAccept(f.rule)}>{t("acceptWarning")}</Button>] : []}>
-          <List.Item.Meta
-            title={<Space><Tag color={f.severity === "error" ? "red" : "orange"}>{t(f.severity)}</Tag>{f.message}</Space>}
-            description={f.source}
-          />
-        </List.Item>
-      )}
-    />
-  );
-}
 
 /** Whom it met, and what they got. */
 function Recipients({ id }: { id: string }) {

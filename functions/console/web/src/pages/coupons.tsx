@@ -2,13 +2,14 @@ import { Alert, Button, Card, Drawer, Form, Grid, Input, InputNumber, Modal, Pro
 import { Suspense, lazy, useMemo, useState } from "react";
 import { Refused, ask, useAsk } from "../api";
 import { CouponCard, untilOf, whenOf, worthOf } from "../coupon";
+import { Warnings } from "../findings";
 import type { Schema } from "../form";
 import { count, moment, yuan } from "../format";
 import { useMay } from "../me";
-import { NotTaken, Told, problemsOf, useRefusalWords, useToast } from "../parts";
+import { NotTaken, Told, problemsOf, useRefusalWords, useToast, waits } from "../parts";
 import { Rows } from "../rows";
 import { save } from "../sheet";
-import type { Batch, Template, TemplateState, WholeTemplate } from "../types";
+import type { Batch, Finding, Template, TemplateState, WholeTemplate } from "../types";
 import { useSpeech } from "../words";
 
 const SchemaForm = lazy(() => import("../form"));
@@ -27,6 +28,8 @@ export default function CouponsPage() {
   const all = useAsk<{ templates: TemplateState[] }>("coupons/list");
   const [open, setOpen] = useState<string>();
   const [draft, setDraft] = useState<Partial<Template>>();
+  const [warnings, setWarnings] = useState<Finding[]>([]);
+  const show = (id?: string, found: Finding[] = []) => { setWarnings(found); setOpen(id); };
   return (
     <>
       <Space style={{ marginBottom: 16 }}>
@@ -38,7 +41,7 @@ export default function CouponsPage() {
           <Rows
             name={t("coupons")} rowKey={(one) => one.template._id} dataSource={templates}
             columns={[
-              { title: t("named"), render: (_, one) => <Button type="link" style={{ padding: 0 }} onClick={() => setOpen(one.template._id)}>{one.template.name}</Button> },
+              { title: t("named"), render: (_, one) => <Button type="link" style={{ padding: 0 }} onClick={() => show(one.template._id)}>{one.template.name}</Button> },
               { title: t("worth"), render: (_, one) => `${worthOf(one.template.terms, speech)}  ${whenOf(one.template.terms, speech)}` },
               { title: t("holds"), render: (_, one) => untilOf(one.template, speech) },
               { title: t("quota"), render: (_, one) => <Bar gone={goneOf(one).pieces} all={one.template.limits?.quota} show={count} label={t("quota")} /> },
@@ -49,10 +52,11 @@ export default function CouponsPage() {
         )}
       </Told>
       <Drawer open={!!open} onClose={() => setOpen(undefined)} size={narrow ? "100%" : 720} title={t("coupon")} destroyOnHidden>
+        <Warnings found={warnings} />
         {open && <One key={open} id={open} onEdit={(template) => { setOpen(undefined); setDraft(nextOf(template)); }} />}
       </Drawer>
       <Drawer open={!!draft} onClose={() => setDraft(undefined)} size={narrow ? "100%" : 840} title={draft?._id ? t("changeCoupon") : t("newCoupon")} destroyOnHidden>
-        {draft && <Editor content={draft} onSaved={(id) => { setDraft(undefined); all.again(); setOpen(id); }} />}
+        {draft && <Editor content={draft} onSaved={(id, found) => { setDraft(undefined); all.again(); show(id, found); }} />}
       </Drawer>
     </>
   );
@@ -202,7 +206,7 @@ function MakeCodes({ templateId, onClose, onMade }: { templateId: string; onClos
   const make = (fields: { batch: string; count: number }) => ask("coupons/make_codes", { ...fields, template_id: templateId }).then(onMade, setRefused);
   return (
     <Modal open title={t("makeCodes")} okText={t("confirm")} cancelText={t("cancel")} onCancel={onClose} onOk={form.submit}>
-      {refused && <Alert role="alert" type="error" showIcon title={words(refused)} style={{ marginBottom: 12 }} />}
+      {refused && <Alert role="alert" type={waits(refused) ? "info" : "error"} showIcon title={words(refused)} style={{ marginBottom: 12 }} />}
       <Form form={form} layout="vertical" onFinish={make} requiredMark={false}>
         <Form.Item name="batch" label={t("batch")} extra={t("batchHelp")} rules={[{ required: true, pattern: /^[A-Za-z0-9_.-]{1,64}$/, message: t("batchHelp") }]}><Input /></Form.Item>
         <Form.Item name="count" label={t("howManyCodes")} rules={[{ required: true }]}><InputNumber min={1} max={5_000_000} style={{ width: 160 }} /></Form.Item>
@@ -211,13 +215,13 @@ function MakeCodes({ templateId, onClose, onMade }: { templateId: string; onClos
   );
 }
 
-function Editor({ content, onSaved }: { content: Partial<Template>; onSaved: (id: string) => void }) {
+function Editor({ content, onSaved }: { content: Partial<Template>; onSaved: (id: string, warnings: Finding[]) => void }) {
   const { t } = useSpeech();
   const schema = useAsk<{ form: Schema }>("coupons/schema");
   const [draft, setDraft] = useState<unknown>(content);
   const [refused, setRefused] = useState<Refused>();
   const problems = useMemo(() => problemsOf(refused, "template"), [refused]);
-  const keep = (template: unknown) => ask<WholeTemplate>("coupons/put", { template }).then((made) => onSaved(made.template._id), setRefused);
+  const keep = (template: unknown) => ask<WholeTemplate & { warnings: Finding[] }>("coupons/put", { template }).then((made) => onSaved(made.template._id, made.warnings), setRefused);
   const hidden = useMemo(() => (content._id ? [...HIDDEN, "_id"] : HIDDEN), [content]);
   return (
     <Told asked={schema}>

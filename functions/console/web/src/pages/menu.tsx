@@ -3,7 +3,7 @@ import { useState } from "react";
 import { Refused, ask, useAsk } from "../api";
 import { yuan } from "../format";
 import { useMay } from "../me";
-import { StoreSelect, Told, useRefusalWords, useStores, useToast } from "../parts";
+import { StoreSelect, Told, useRefusalWords, useStores, useToast, waits } from "../parts";
 import { Rows } from "../rows";
 import type { StaffDish, StaffStore, Store } from "../types";
 import { useSpeech } from "../words";
@@ -29,7 +29,7 @@ function OfStore({ stores }: { stores: Store[] }) {
   const menu = useAsk<{ dishes: StaffDish[] }>("menu/list", { store_id: store });
   const [pricing, setPricing] = useState<StaffDish>();
   const change = (route: string, fields: object, then: () => void) =>
-    ask(route, { store_id: store, ...fields }).then(() => { message.success(t("done")); then(); }, (why: Refused) => message.error(words(why)));
+    ask(route, { store_id: store, ...fields }).then(() => { message.success(t("done")); then(); }, (why: Refused) => (waits(why) ? message.info(words(why), 8) : message.error(words(why))));
   return (
     <>
       <Space wrap style={{ marginBottom: 16 }}>

@@ -1,11 +1,12 @@
 import { Button, Card, InputNumber, Space } from "antd";
 import { Suspense, lazy, useMemo, useState } from "react";
 import { Refused, ask, useAsk } from "../api";
+import { Warnings } from "../findings";
 import type { Schema } from "../form";
 import { count, yuan } from "../format";
 import { useMay } from "../me";
 import { Nothing, NotTaken, Told, problemsOf, useRefusalWords, useSettled, useToast } from "../parts";
-import type { DryRun, Preview, Rules } from "../types";
+import type { DryRun, Finding, Preview, Rules } from "../types";
 import { useSpeech } from "../words";
 
 const SchemaForm = lazy(() => import("../form"));
@@ -16,13 +17,15 @@ export default function TiersPage() {
   const schema = useAsk<{ form: Schema }>("tiers/schema");
   // The latest of the history is what is in force, also a moment after it was applied.
   const history = useAsk<{ revisions: Rules[] }>("tiers/history");
+  const [warnings, setWarnings] = useState<Finding[]>([]);
   return (
     <>
       <h1>{t("tiers")}</h1>
+      <Warnings found={warnings} />
       <Told asked={schema}>
         {({ form }) => (
           <Told asked={history}>
-            {({ revisions }) => <Editor key={revisions[0].revision} schema={form} revisions={revisions} onApplied={history.again} />}
+            {({ revisions }) => <Editor key={revisions[0].revision} schema={form} revisions={revisions} onApplied={(found) => { setWarnings(found); history.again(); }} />}
           </Told>
         )}
       </Told>
@@ -30,7 +33,7 @@ export default function TiersPage() {
   );
 }
 
-function Editor({ schema, revisions, onApplied }: { schema: Schema; revisions: Rules[]; onApplied: () => void }) {
+function Editor({ schema, revisions, onApplied }: { schema: Schema; revisions: Rules[]; onApplied: (warnings: Finding[]) => void }) {
   const now = revisions[0];
   const { t } = useSpeech();
   const may = useMay();
@@ -55,13 +58,13 @@ function Editor({ schema, revisions, onApplied }: { schema: Schema; revisions: R
     });
   const apply = () =>
     work(async () => {
-      await ask("tiers/apply", { rules: next(draft) });
+      const made = await ask<{ warnings: Finding[] }>("tiers/apply", { rules: next(draft) });
       message.success(t("applied"));
-      onApplied();
+      onApplied(made.warnings);
     });
   return (
     <Space orientation="vertical" size={16} style={{ width: "100%" }}>
-      <NotTaken refused={refused} sent="rules" onReload={onApplied} />
+      <NotTaken refused={refused} sent="rules" onReload={() => onApplied([])} />
       <Sentence rules={next(draft)} />
       <Card title={<Space>{t("tierForm")}<span className="mark">{t("tierRevision", { n: now.revision })}</span></Space>}>
         <Suspense fallback={t("loading")}>

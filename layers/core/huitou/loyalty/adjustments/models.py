@@ -12,6 +12,8 @@ from huitou.runtime.typed import Name
 
 AdjustmentStatus = Literal["awaiting_approval", "applied", "rejected"]
 StaffRole = Literal["cashier", "manager", "finance"]
+Given = Literal["gifts", "refunds", "codes", "cuts"]  # What a sum of a day counts.
+RuleKind = Literal["coupon", "campaign", "tiers", "price"]
 MOST_POINTS = 10_000_000
 
 
@@ -68,19 +70,32 @@ class MadeCodes(Record):
     count: int
 
 
+class AllowedRule(Record):
+    """The rule that an adjustment allows: a kind of coupon, a campaign, tier rules, or prices.
+
+    `most_fen` is what it may give away in all; None if nothing limits it.
+    """
+
+    kind: RuleKind
+    rule_id: str
+    name: str
+    most_fen: int | None = None
+
+
 class Adjustment(Stored):
     """One adjustment; its entry in the ledger, once applied, is `adjust:<id>`.
 
     `day` is the business day on which it was asked for: the limits count together what one actor
     does for one member on a day, and what they give to all members. An adjustment with a `coupon`
-    gives that coupon instead of points; one with `codes` allows that batch, and its `member_id` is
-    empty. `value_fen` is what it counted for.
+    gives that coupon instead of points; one with `codes` or a `rule` allows that batch or rule, and
+    its `member_id` is empty. `value_fen` is what it counted for.
     """
 
     member_id: str
     points: int
     coupon: GivenCoupon | None = None
     codes: MadeCodes | None = None
+    rule: AllowedRule | None = None
     value_fen: int = 0
     reason: str
     actor: str
@@ -95,11 +110,12 @@ class Adjustment(Stored):
 
     def shown(self) -> "AdjustmentAnswer":
         """Return the adjustment as staff see it."""
-        names = AdjustmentAnswer.model_fields.keys() - {"adjustment_id", "coupon", "codes"}
+        names = AdjustmentAnswer.model_fields.keys() - {"adjustment_id", "coupon", "codes", "rule"}
         return AdjustmentAnswer(
             adjustment_id=self.id,
             coupon=self.coupon.name if self.coupon else None,
             codes=self.codes,
+            rule=self.rule,
             **{name: getattr(self, name) for name in names},
         )
 
@@ -120,8 +136,8 @@ class Adjustment(Stored):
 class AdjustmentAnswer(Answer):
     """An adjustment: its points have moved, or its coupon is issued, once it is `applied`.
 
-    `coupon` is the name of the coupon that it gives, `codes` the batch that it allows; `points`
-    are 0 then.
+    `coupon` is the name of the coupon that it gives, `codes` the batch and `rule` the rule that it
+    allows; `points` are 0 then. `value_fen` is what it counts for; 0 for a rule without an end.
     """
 
     adjustment_id: str
@@ -129,6 +145,8 @@ class AdjustmentAnswer(Answer):
     points: int
     coupon: str | None = None
     codes: MadeCodes | None = None
+    rule: AllowedRule | None = None
+    value_fen: int
     reason: str
     actor: str
     role: GiverRole

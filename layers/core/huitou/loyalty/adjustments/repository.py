@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Literal
 
 from pymongo.client_session import ClientSession
 
@@ -12,15 +12,18 @@ from huitou.loyalty.adjustments.models import (
     AdjustmentsRequest,
     AdjustmentStatus,
     DecideAdjustmentRequest,
+    Given,
 )
 from huitou.runtime.database import Database, insert_new
 from huitou.runtime.paging import newest_first
 
-Given = Literal["gifts", "refunds", "codes"]
+# "codes" are all gifts to many: codes, coupons to claim, campaigns. "cuts" are those of a dish's
+# prices, in basis points; their document has the dish in place of the actor.
 _SUMS: dict[Given, str] = {
     "gifts": "gifts_fen",
     "refunds": "refunds_fen",
     "codes": "codes_fen",
+    "cuts": "cuts_bp",
 }
 MOST_A_DAY = 1_000  # Adjustments by one actor for one member; far over any limit.
 
@@ -40,14 +43,22 @@ class AllowanceRepository:
     def take(
         self, kind: Given, actor: str, day: str, fen: int, limit_fen: int, session: ClientSession
     ) -> bool:
-        """Add to a sum of the day unless it would pass the limit; False if it would.
+        """Add to a sum of the day unless it would pass the limit; False if it would."""
+        return self.take_all({kind: (fen, limit_fen)}, actor, day, session)
+
+    def take_all(
+        self, sums: Mapping[Given, tuple[int, int]], actor: str, day: str, session: ClientSession
+    ) -> bool:
+        """Add amounts to sums of the day, each with its limit: all of them, or none.
 
         If two gifts are made at once, they conflict on this document: the second one runs again
         and finds the first one's sum.
         """
-        key, name = {"actor": actor, "day": day}, _SUMS[kind]
+        within = {_SUMS[kind]: {"$lte": most - amount} for kind, (amount, most) in sums.items()}
         taken = self._given.update_one(
-            {"_id": key, name: {"$lte": limit_fen - fen}}, {"$inc": {name: fen}}, session=session
+            {"_id": {"actor": actor, "day": day}, **within},
+            {"$inc": {_SUMS[kind]: amount for kind, (amount, _) in sums.items()}},
+            session=session,
         )
         return taken.matched_count == 1
 

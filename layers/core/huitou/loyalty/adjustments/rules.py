@@ -66,6 +66,23 @@ def check_repeat(adjustment: Adjustment, request: AdjustPointsRequest) -> Adjust
     return adjustment
 
 
+def check_allowed(adjustment: Adjustment, field: str, awaits: AdjustmentErrors) -> None:
+    """Return if what was asked for is allowed.
+
+    Raises Refusal `awaits` or ADJUSTMENT_DECIDED naming `field`.
+    """
+    match adjustment.status:
+        case "applied":
+            return
+        case "awaiting_approval":
+            raise Refusal(awaits, field=field)
+        case "rejected":
+            detail = ADJUSTMENT_STATUS["rejected"]
+            raise Refusal(AdjustmentErrors.ADJUSTMENT_DECIDED, field=field, detail=detail)
+        case _:
+            assert_never(adjustment.status)
+
+
 def check_decision(adjustment: Adjustment, request: DecideAdjustmentRequest) -> Adjustment:
     """Return the adjustment if this actor decided it so, else raise Refusal ADJUSTMENT_DECIDED."""
     status = "applied" if request.approve else "rejected"

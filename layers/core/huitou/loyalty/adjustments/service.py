@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import assert_never
-
 from pymongo.client_session import ClientSession
 
 from huitou.catalog.stores.rules import brand_day
@@ -30,6 +28,7 @@ from huitou.loyalty.adjustments.models import (
 )
 from huitou.loyalty.adjustments.repository import AdjustmentRepository, AllowanceRepository
 from huitou.loyalty.adjustments.rules import (
+    check_allowed,
     check_decision,
     check_repeat,
     codes_id,
@@ -38,6 +37,7 @@ from huitou.loyalty.adjustments.rules import (
     is_over_limit,
     may_decide,
 )
+from huitou.loyalty.adjustments.worth import sums_of, worth_of
 from huitou.loyalty.earning.rules import expires_after
 from huitou.loyalty.points.rules import EntryOrigin
 from huitou.loyalty.points.service import Points
@@ -113,26 +113,20 @@ class Adjustments:
             raise Refusal(AdjustmentErrors.ADJUSTMENT_ID_REUSED, field="batch")
         if self._codes_fen(template, request) > adjustment.value_fen:
             raise Refusal(AdjustmentErrors.GIFT_WORTH_MORE, field="batch")
-        match adjustment.status:
-            case "applied":
-                return
-            case "awaiting_approval":
-                raise Refusal(AdjustmentErrors.GIFT_AWAITS_APPROVAL, field="count")
-            case "rejected":
-                detail = ADJUSTMENT_STATUS["rejected"]
-                raise Refusal(AdjustmentErrors.ADJUSTMENT_DECIDED, field="batch", detail=detail)
-            case _:
-                assert_never(adjustment.status)
+        check_allowed(adjustment, "count", AdjustmentErrors.GIFT_AWAITS_APPROVAL)
 
-    def decide_adjustment(self, request: DecideAdjustmentRequest) -> AdjustmentAnswer:
+    def decide_adjustment(
+        self, request: DecideAdjustmentRequest, *, is_alone: bool = False
+    ) -> AdjustmentAnswer:
         """Approve or reject a waiting adjustment; if two people decide at once, one is refused.
 
+        `is_alone` tells that the chain has nobody else who may decide: then who asked for it does.
         Raises Refusal NOT_FOUND, ADJUSTMENT_NOT_YOURS, ADJUSTMENT_NOT_YOUR_ROLE,
         ADJUSTMENT_DECIDED, or POINTS_NOT_ENOUGH, COUPON_NOT_ISSUED or GIFT_WORTH_MORE (it goes on
         waiting).
         """
         adjustment = self.get_adjustment(request.adjustment_id)
-        if adjustment.actor == request.actor:
+        if adjustment.actor == request.actor and not is_alone:
             raise Refusal(AdjustmentErrors.ADJUSTMENT_NOT_YOURS, field="actor")
         if not may_decide(request.role):
             raise Refusal(AdjustmentErrors.ADJUSTMENT_NOT_YOUR_ROLE, field="role")
@@ -234,8 +228,10 @@ class Adjustments:
         limits = self._points.rules().gift_limits
         now = self._clock.now()
         day = brand_day(now)
+        worth = worth_of(template, limits.coupon_fen).within(request.count)
         fen = self._codes_fen(template, request)
-        alone = self._allowance.take("codes", request.actor, day, fen, limits.codes_fen, session)
+        sums = sums_of(worth, limits, request.role)
+        alone = sums is not None and self._allowance.take_all(sums, request.actor, day, session)
         adjustment = Adjustment(
             id=codes_id(request.batch),
             member_id="",
@@ -279,7 +275,7 @@ class Adjustments:
         status: AdjustmentStatus = "applied" if request.approve else "rejected"
         if not self._adjustments.decide(request, status, self._clock.now(), session):
             return
-        if request.approve and adjustment.codes is None:
+        if request.approve and adjustment.codes is None and adjustment.rule is None:
             # Read again: its member may have been merged since.
             now = self._adjustments.find(adjustment.id, session) or adjustment
             self._apply(now, request.actor, session)

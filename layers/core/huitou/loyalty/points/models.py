@@ -50,7 +50,7 @@ class GiftLimits(Record):
 
     Above it a second person decides. A point counts what it pays for, a coupon what it takes off at
     most; one that doesn't say it (an exchange voucher) counts `coupon_fen`. `codes_fen` is the same
-    for codes for flyers, whatever the role: they count apart, each as its coupon.
+    for what goes to many, whatever the role: codes for flyers, coupons to claim and campaigns.
     """
 
     cashier_fen: Fen = Field(default=1_000, title="收银每人每天可直接赠送（分）")

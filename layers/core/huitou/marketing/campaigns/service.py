@@ -235,9 +235,7 @@ class Campaigns:
         What fell into the pause is not sent later. Raises Refusal CAMPAIGN_NOT_CHECKED if the
         present revision hasn't passed the linter.
         """
-        state = self._state(request.campaign_id)
-        if state.status == "draft" or state.checked != state.revision:
-            raise Refusal(CampaignErrors.CAMPAIGN_NOT_CHECKED)
+        state = self.check_start(request.campaign_id)
         now = self._clock.now()
         self._step(
             state,
@@ -250,6 +248,14 @@ class Campaigns:
             planned_to=max(state.planned_to or "", shifted(brand_day(now), -1)),
         )
         return self.show_campaign(state.id)
+
+    def check_start(self, campaign_id: str) -> CampaignState:
+        """Return the state of a campaign that passed the linter, or raise as `start_campaign`."""
+        state = self._state(campaign_id)
+        if state.status == "draft" or state.checked != state.revision:
+            raise Refusal(CampaignErrors.CAMPAIGN_NOT_CHECKED)
+        _check_step(state, "running")
+        return state
 
     def pause_campaign(self, request: CampaignStepRequest) -> dict[str, Any]:
         """Stop a campaign's messages until it is started again."""

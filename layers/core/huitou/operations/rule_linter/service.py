@@ -13,6 +13,7 @@ from huitou.coupons.issuing.models import SavedTemplate
 from huitou.coupons.issuing.service import Coupons
 from huitou.loyalty.points.service import Points
 from huitou.loyalty.tiers.models import TierRules
+from huitou.marketing.linter.models import Finding
 from huitou.operations.maintenance.models import LoadRequest
 from huitou.operations.rule_linter.errors import RuleErrors
 from huitou.operations.rule_linter.facts import RuleFacts
@@ -20,7 +21,7 @@ from huitou.operations.rule_linter.rules import LINTERS, Found, faults_of
 from huitou.promotions.offers.service import Offers
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
-from huitou.runtime.errors import Refusal
+from huitou.runtime.errors import Lang, Refusal
 
 
 class RuleLinter:
@@ -52,22 +53,28 @@ class RuleLinter:
                 raise Refusal(RuleErrors.RULE_GIVES_TOO_MUCH, field=fault.field, detail=fault.words)
         return found
 
-    def refuse_template(self, template: SavedTemplate) -> None:
-        """Refuse a template of the console's form like one that is loaded."""
+    def refuse_template(self, template: SavedTemplate, lang: Lang = "zh") -> list[Finding]:
+        """Refuse a template of the console's form like one that is loaded; return the warnings."""
         request = LoadRequest.model_construct(coupon_templates=[template])
-        self._refuse_one(request, f"coupon_templates.{template.id}", "template")
+        return self._refuse_one(request, f"coupon_templates.{template.id}", "template", lang)
 
-    def refuse_tiers(self, rules: TierRules) -> None:
-        """Refuse tier rules that are to be applied like those that are loaded."""
+    def refuse_tiers(self, rules: TierRules, lang: Lang = "zh") -> list[Finding]:
+        """Refuse tier rules to be applied like those that are loaded; return the warnings."""
         request = LoadRequest.model_construct(tier_rules=rules)
-        self._refuse_one(request, "tier_rules", "rules")
+        return self._refuse_one(request, "tier_rules", "rules", lang)
 
-    def _refuse_one(self, request: LoadRequest, loaded_as: str, sent_as: str) -> None:
+    def _refuse_one(
+        self, request: LoadRequest, loaded_as: str, sent_as: str, lang: Lang
+    ) -> list[Finding]:
         try:
-            self.refuse_faults(request)
+            found = self.refuse_faults(request)
         except Refusal as refused:
             refused.field = (refused.field or "").replace(loaded_as, sent_as, 1)
             raise
+        return [
+            one._replace(field=one.field.replace(loaded_as, sent_as, 1)).finding(lang)
+            for one in found
+        ]
 
     def _facts(self, request: LoadRequest) -> RuleFacts:
         """Return the chain as it will be with this request: what it brings replaces the stored."""

@@ -61,6 +61,11 @@ class StaffRepository:
         relied_on = {"$inc": {"relied_on": 1}}
         return self._staff.find_one_and_update(owner, relied_on, session=session) is not None
 
+    def has_another(self, staff_id: str, roles: Collection[str]) -> bool:
+        """Tell whether somebody else with one of these roles has an active account."""
+        others = {"role": {"$in": list(roles)}, "status": "active", "_id": {"$ne": staff_id}}
+        return self._staff.find_one(others, {"_id": 1}) is not None
+
     # --- sessions (in real time, not business time) ---------------------------------------------
 
     def begin(self, session: StaffSession) -> None:

@@ -18,6 +18,8 @@ _MARKETING = _and("owner", "marketing")
 _MANAGERS = _and("owner", "area_manager", "store_manager")
 _COUNTER = _MANAGERS | _and("cashier")
 _READERS = _MARKETING | _and("finance")
+# Who may approve merges, and rules that give something to many members.
+DECIDE_RULES: frozenset[Role] = _and("owner", "area_manager")
 _FIGURES = ALL - _and("cashier")
 
 # Every route of the console, and the roles that may call it. Nobody may call any other route.
@@ -53,8 +55,8 @@ MAY: dict[str, frozenset[Role]] = {
     "approvals/decide_refund": _MANAGERS,
     "approvals/adjustments": _MANAGERS,
     "approvals/decide_adjustment": _MANAGERS,
-    "approvals/merges": _and("owner", "area_manager"),
-    "approvals/decide_merge": _and("owner", "area_manager"),
+    "approvals/merges": DECIDE_RULES,
+    "approvals/decide_merge": DECIDE_RULES,
     "members/search": _COUNTER | _READERS,
     "members/get": _COUNTER | _READERS,
     "members/statement": _COUNTER | _READERS,

@@ -32,7 +32,7 @@ from huitou.operations.staff.models import (
     StaffSession,
 )
 from huitou.operations.staff.repository import StaffRepository
-from huitou.operations.staff.rules import MAY, may, shown
+from huitou.operations.staff.rules import DECIDE_RULES, MAY, may, shown
 from huitou.runtime.clock import Clock
 from huitou.runtime.counters import Key
 from huitou.runtime.database import Database
@@ -147,6 +147,14 @@ class Colleagues:
             for one in self._repository.several(set(actors))
             if one.role not in OF_STORES or set(one.store_ids) & set(self._staff.store_ids)
         }
+
+    def is_alone(self) -> bool:
+        """Tell whether the person owns the chain and nobody else may decide for all of it.
+
+        An owner opens accounts, so a second person would stop nothing that they want to do.
+        """
+        owns = self._staff.role == "owner"
+        return owns and not self._repository.has_another(self._staff.id, DECIDE_RULES)
 
 
 class Sessions:
