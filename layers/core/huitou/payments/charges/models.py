@@ -33,11 +33,13 @@ class Payment(Stored):
     """One attempt to pay an order; `id` is its out_trade_no, which no other attempt ever uses.
 
     `surplus` means that money came for an order already paid or cancelled; we refund it.
-    `ask_at` is when we ask WeChat Pay next, if no notice comes before.
+    `ask_at` is when we ask WeChat Pay next, if no notice comes before. `payer` is a hash of the
+    WeChat that opened it, for no other one can pay it; attempts of earlier versions don't have it.
     """
 
     order_id: str
     member_id: str
+    payer: str | None = None
     attempt: int
     amount_fen: int
     store_id: str | None = None

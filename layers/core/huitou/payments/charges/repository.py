@@ -35,8 +35,11 @@ class PaymentRepository:
         """
         self._payments.insert_one(payment.document(), session=session)
 
-    def keep_prepay_id(self, out_trade_no: str, prepay_id: str) -> None:
-        self._payments.update_one(_attempt(out_trade_no), {"$set": {"prepay_id": prepay_id}})
+    def keep_prepay_id(self, out_trade_no: str, prepay_id: str) -> bool:
+        """Store what WeChat Pay calls the attempt; False if it was closed in the meantime."""
+        still_open = {**_attempt(out_trade_no), "status": "open"}
+        kept = self._payments.update_one(still_open, {"$set": {"prepay_id": prepay_id}})
+        return kept.matched_count == 1
 
     def ask_again(self, out_trade_no: str, at: datetime) -> None:
         """Set when WeChat Pay is asked next; does nothing if the attempt is no longer open."""

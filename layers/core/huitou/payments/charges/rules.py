@@ -7,6 +7,7 @@ callback decryption (AEAD_AES_256_GCM).
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -17,10 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 from huitou.payments.charges.errors import ChargeErrors
 from huitou.runtime.errors import Refusal
+from huitou.runtime.identity import Caller
 from huitou.runtime.parsing import parse_json
 
 if TYPE_CHECKING:
     from huitou.catalog.stores.models import Merchant
+    from huitou.ordering.orders.models import Order
     from huitou.payments.charges.models import Payment, TransactionNotice
 
 MAX_SKEW_S = 300
@@ -243,3 +246,19 @@ def _private_key(pem: str) -> Any:
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     return load_pem_private_key(pem.encode(), None)
+
+
+def payer_mark(caller: Caller) -> str:
+    """Return a hash of a caller's WeChat: payments tell payers apart and name none of them."""
+    named = f"{caller.appid}:{caller.openid}"
+    return hashlib.blake2b(named.encode(), digest_size=12).hexdigest()
+
+
+def is_of_other_payer(attempt: Payment, order: Order, caller: Caller) -> bool:
+    """Tell whether an attempt was opened by another WeChat of the person, after a merge.
+
+    An attempt of an earlier version doesn't say it: of a merged member's order we can't know.
+    """
+    if attempt.payer is None:
+        return order.placed_by is not None
+    return attempt.payer != payer_mark(caller)

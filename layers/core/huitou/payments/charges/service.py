@@ -30,12 +30,14 @@ from huitou.payments.charges.models import (
     PrepayAnswer,
     TransactionNotice,
 )
-from huitou.payments.charges.repository import PaymentRepository
+from huitou.payments.charges.repository import MOST_ATTEMPTS, PaymentRepository
 from huitou.payments.charges.rules import (
     NotificationKeys,
+    is_of_other_payer,
     mismatch,
     next_asking,
     out_trade_no,
+    payer_mark,
     payer_openid,
     verify_and_decrypt,
 )
@@ -79,6 +81,7 @@ class Payments:
         """Start paying an order; returns what `wx.requestPayment` takes, or that it is paid.
 
         Safe to repeat: a second call uses the open attempt. An order of 0 fen is paid at once.
+        After a merge the person may pay by another WeChat: the first one's attempt is closed then.
         """
         order = self._orders.own_order(member_id, order_id)
         if order.status in SETTLED_STATES:
@@ -95,7 +98,9 @@ class Payments:
             number = self._orders.take_pickup_number(order)
             self._orders.mark_order_paid(order, free, terms, now, pickup_number=number)
             return PrepayAnswer(status=self._orders.own_order(member_id, order_id).status)
-        attempt = self._open_attempt(order, until)
+        attempt = self._open_attempt(order, caller, until)
+        if attempt is None:
+            return PrepayAnswer(status=self._orders.own_order(member_id, order_id).status)
         prepay_id = attempt.prepay_id or self._prepay_at_wechat(attempt, order, caller)
         # Another call may have begun to close the order: then the guest must not be able to pay.
         if not self._orders.begin_payment(order):
@@ -105,17 +110,28 @@ class Payments:
         signed = ClientPayment(**self._gateway.client_parameters(prepay_id))
         return PrepayAnswer(status="paying", payment=signed)
 
-    def _open_attempt(self, order: Order, until: datetime) -> Payment:
+    def _open_attempt(self, order: Order, caller: Caller, until: datetime) -> Payment | None:
+        """Return the caller's open attempt, or open one; None if another one has paid the order."""
         attempts = self._payments.attempts(order.id)
-        open_ones = [attempt for attempt in attempts if attempt.status == "open"]
-        if open_ones:
-            return open_ones[0]
+        for attempt in attempts:
+            if attempt.status == "open":
+                if not is_of_other_payer(attempt, order, caller):
+                    return attempt
+                # Only one attempt is open at a time, so that nobody pays twice: this one is closed
+                # at WeChat Pay before the next one is opened.
+                if self._paid_or_closed(attempt) == "paid":
+                    return None
+        if len(attempts) >= MOST_ATTEMPTS:  # We would lose sight of further ones.
+            raise Refusal(
+                ChargeErrors.ORDER_NOT_PAYABLE, field="order_id", detail=ORDER_STATUS[order.status]
+            )
         number, now = len(attempts) + 1, self._clock.now()
         store = self._stores.get_store(str(order.store_id))
         attempt = Payment(
             id=out_trade_no(order.id, number),
             order_id=order.id,
             member_id=order.member_id,
+            payer=payer_mark(caller),
             attempt=number,
             amount_fen=order.payable_fen,
             store_id=store.id,
@@ -147,7 +163,10 @@ class Payments:
                 self._payments.close(attempt.id)  # The next call opens another attempt.
                 raise Unavailable from refused
             raise
-        self._payments.keep_prepay_id(attempt.id, prepay_id)
+        if not self._payments.keep_prepay_id(attempt.id, prepay_id):
+            # Another WeChat of the person closed the attempt while WeChat Pay was opening it.
+            self._paid_or_closed(attempt)
+            raise Unavailable
         return prepay_id
 
     def process_notice(
