@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -211,3 +212,14 @@ def test_forms_whose_rules_were_stored_tell_what_looks_odd(owner: Browser) -> No
     assert [(one["rule"], one["field"]) for one in deep] == [
         ("tier-discount-deep", "rules.levels.2")
     ]
+
+
+def test_no_account_reaches_the_functions_that_award_bonuses_or_load_rules() -> None:
+    """Bonuses for events, held referrals and loaded rules are for internal callers alone."""
+    desk = sorted((ROOT / "functions" / "console" / "desk").glob("*.py"))
+    text = "\n".join(path.read_text() for path in desk)
+    asked = set(re.findall(r"desk\.ask\(\s*\"([a-z-]+)\"", text))
+    assert len(re.findall(r"desk\.ask\(", text)) == len(re.findall(r"desk\.ask\(\s*\"", text))
+    assert asked == {"pay", "coupon-issue", "member-profile"}
+    for name in ("Bonuses", "Referrals", "Maintenance"):
+        assert not re.search(rf"\b{name}\(", text)

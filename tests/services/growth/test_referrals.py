@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from at_once import at_once
+from at_once import at_once, winners
 from chain_data import FakeClock, item
 from friends import SET, Friends
 from huitou.growth.referrals.binding_service import Binding
@@ -19,6 +19,8 @@ from huitou.growth.referrals.models import (
 )
 from huitou.growth.referrals.repository import ReferralRepository
 from huitou.growth.referrals.service import Referrals
+from huitou.loyalty.adjustments.models import AdjustPointsRequest
+from huitou.loyalty.adjustments.service import Adjustments
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Refusal
 from merging import merged
@@ -190,6 +192,37 @@ def test_a_suspicious_referral_waits_for_a_persons_decision(friends: Friends, ho
         friends.referrals.decide_referral(
             DecideRequest(referral_id=named, approve=False, actor="店长", reason="x")
         )
+
+
+def test_what_a_person_approves_counts_as_their_gifts_of_the_day(friends: Friends) -> None:
+    friends.rules(invite_set=None)
+    held = []
+    for number in range(4):
+        held.append(friends.bring(f"f{number}"))
+        Binding(friends.database, friends.clock).note_risk_rank(held[-1], 4)
+        friends.first_order(held[-1], items=[item(number + 1)])
+    friends.settle()
+    friends.clock.advance(hours=25)
+    friends.settle()
+
+    def approve(number: int, actor: str) -> str:
+        request = DecideRequest(referral_id=held[number], approve=True, actor=actor, reason="认识")
+        try:
+            return str(friends.referrals.decide_referral(request)["status"])
+        except Refusal as refused:
+            return str(refused.code.name)
+
+    by_hand = AdjustPointsRequest(
+        adjustment_id="by-hand", member_id=held[0], points=850, reason="赔", actor="ann",
+        role="cashier",
+    )  # fmt: skip
+    # ¥8.50 of the ¥10 that a cashier, or somebody without a role, may give; a referral is ¥1.
+    gifts = Adjustments(friends.database, friends.clock)
+    assert gifts.ask_for_adjustment(by_hand).status == "applied"
+    results: list[object] = at_once([lambda n=n: approve(n, "ann") for n in range(3)])
+    assert sorted(map(str, winners(results))) == [*["REFERRAL_OVER_DAY_LIMIT"] * 2, "settled"]
+    assert approve(3, "ann") == "REFERRAL_OVER_DAY_LIMIT"
+    assert approve(3, "bob") == "settled"
 
 
 def test_a_refused_referral_brings_no_points(friends: Friends) -> None:

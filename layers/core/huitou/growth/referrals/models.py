@@ -6,6 +6,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from huitou.catalog.stores.models import Day
+from huitou.coupons.issuing.models import GiverRole
 from huitou.growth.referrals.poster_models import PosterDesign
 from huitou.runtime.documents import Answer, Record, Request, Stored, Unfit
 from huitou.runtime.limits import Id, Revision
@@ -210,11 +211,15 @@ class HeldAnswer(Answer):
 
 
 class DecideRequest(Request):
-    """Approve or refuse a held referral."""
+    """Approve or refuse a held referral.
+
+    What it brings counts as a gift of the actor's day; without a role a cashier's limit applies.
+    """
 
     referral_id: str = Field(min_length=1, max_length=64)
     approve: bool
     actor: str = Field(min_length=1, max_length=64)
+    role: GiverRole | None = None
     reason: Name = Field(min_length=1, max_length=200)
 
 

@@ -47,6 +47,7 @@ from huitou.runtime.paging import PageRequest
 
 with late_imports():
     from huitou.coupons.issuing.service import Coupons
+    from huitou.growth.referrals.approved_service import ApprovedGifts
     from huitou.loyalty.earning.service import Bonuses
     from huitou.members.profiles.service import Members
     from huitou.ordering.orders.service import Orders
@@ -83,6 +84,10 @@ class Referrals:
     @cached_property
     def _coupons(self) -> Coupons:
         return Coupons(self._database, self._clock)
+
+    @cached_property
+    def _gifts(self) -> ApprovedGifts:
+        return ApprovedGifts(self._database, self._clock)
 
     # --- for the member -----------------------------------------------------------------------
 
@@ -365,7 +370,8 @@ class Referrals:
     def decide_referral(self, request: DecideRequest) -> dict[str, Any]:
         """Approve or refuse a held referral; an approved one is settled at once.
 
-        Raises Refusal REFERRAL_NOT_HELD naming `referral_id` if it is not held.
+        Raises Refusal REFERRAL_NOT_HELD naming `referral_id` if it is not held, and
+        REFERRAL_OVER_DAY_LIMIT naming `actor` if its rewards pass what one person gives a day.
         """
         referral = self._repository.find(request.referral_id)
         if referral is None or referral.status != "held":
@@ -377,7 +383,10 @@ class Referrals:
         changes: dict[str, Any] = {"status": "bound", "look_at": now}
         if not request.approve:
             changes = {"status": "refused", "look_at": None}
-        # If two people decide at once, the second one gets the refusal.
+        if request.approve and not self._gifts.count_gift(referral, request):
+            raise Refusal(ReferralErrors.REFERRAL_OVER_DAY_LIMIT, field="actor")
+        # If two people decide at once, the second one gets the refusal. It has counted for both
+        # of them then: a limit that is reached too early does no harm.
         if not self._repository.put(referral, decision=decision, **changes):
             raise Refusal(ReferralErrors.REFERRAL_NOT_HELD, field="referral_id")
         if request.approve:
