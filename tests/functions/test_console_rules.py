@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import re
 import time
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from types import ModuleType
 from typing import Any
 
@@ -22,6 +22,7 @@ from huitou.coupons.issuing.models import TemplateForm, TillUse
 from huitou.coupons.issuing.service import Coupons
 from huitou.loyalty.tiers.models import TierRules, default_rules
 from huitou.marketing.campaigns.models import Campaign
+from huitou.members.profiles.models import UpdateProfileRequest
 from huitou.members.profiles.till_service import FirstOrder, TillMembers
 from huitou.operations.console.lookup_models import FindMembersRequest
 from huitou.operations.console.lookup_service import Lookups
@@ -343,3 +344,23 @@ def test_one_person_of_the_staff_cant_take_a_strangers_account(
     assert owner.ask("approvals/decide_merge", **decision)["status"] == "merged"
     cashier = person(index, chain, "cashier").browser()
     assert cashier.refused("approvals/merges") == "FORBIDDEN"
+
+
+def test_a_manager_corrects_a_birthday_once_and_the_record_doesnt_say_it(
+    index: ModuleType, owner: Browser, chain: Database, clock: FakeClock
+) -> None:
+    shop = Shop(chain, clock)
+    alice = shop.register("alice")
+    shop.members.update_profile(alice, UpdateProfileRequest(birthday=date(1990, 6, 1)))
+    words = {"member_id": alice, "birthday": "1990-07-01"}
+    cashier = person(index, chain, "cashier").browser()
+    assert cashier.refused("members/birthday", **words) == "FORBIDDEN"
+    manager = person(index, chain, "store_manager").browser()
+    assert manager.ask("members/birthday", **words) == {"member_id": alice}
+    assert manager.refused("members/birthday", **words | {"birthday": "1990-08-01"}) == (
+        "BIRTHDAY_FIXED"
+    )
+    kept = list(chain.collection("staff_changes").find({"target": f"member {alice}"}))
+    assert {change["outcome"] for change in kept} == {"done", "BIRTHDAY_FIXED"}
+    assert "1990" not in str([(change.get("before"), change.get("after")) for change in kept])
+    assert owner.ask("members/get", member_id=alice)["phone_moves"] == []

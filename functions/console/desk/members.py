@@ -9,6 +9,7 @@ from huitou.coupons.issuing.models import IssueCouponRequest, ShownCoupon, Walle
 from huitou.loyalty.adjustments.models import AdjustmentAnswer, AdjustPointsRequest
 from huitou.loyalty.statements.models import ShownEntry, StatementAnswer
 from huitou.marketing.features.models import TagAnswer, TagRequest
+from huitou.members.profiles.models import CorrectBirthdayRequest, CorrectedBirthday
 from huitou.members.profiles.rules import is_member_id
 from huitou.operations.console.lookup_models import (
     FindByPhoneRequest,
@@ -47,7 +48,8 @@ def _get(desk: Desk, request: OneMemberRequest) -> object:
 
     member = desk.lookups.get_member(request.member_id, desk.staff.id)
     member_id = member.id
-    profile = Members(desk.database, desk.clock, desk.brand_id).show_profile(member_id, desk.lang)
+    members = Members(desk.database, desk.clock, desk.brand_id)
+    profile = members.show_profile(member_id, desk.lang)
     features = FeatureBook(desk.database, desk.clock).read_features([member_id]).get(member_id)
     hidden = {}
     if not desk.lookups.sees_name(member_id):
@@ -67,6 +69,7 @@ def _get(desk: Desk, request: OneMemberRequest) -> object:
         "usual_store_id": usual if usual and desk.may_see_store(usual) else None,
         "usual_interval_days": features.usual_interval_days if features else None,
         "tags": features.tags if features else [],
+        "phone_moves": members.list_phone_moves(member_id),
     }
 
 
@@ -138,6 +141,14 @@ def _issue(desk: Desk, request: IssueCouponRequest) -> object:
     return Adjustments(desk.database, desk.clock).give_coupon(request)
 
 
+def _birthday(desk: Desk, request: CorrectBirthdayRequest) -> object:
+    from huitou.members.profiles.service import Members
+
+    named = {"member_id": _person(desk, request.member_id)}
+    members = Members(desk.database, desk.clock, desk.brand_id)
+    return members.correct_birthday(request.model_copy(update=named))
+
+
 def _merge(desk: Desk, request: MergeMembersRequest) -> object:
     from huitou.operations.merges.service import Merges
 
@@ -174,6 +185,9 @@ ROUTES = {
         IssueCouponRequest, _issue, ShownCoupon, signed=("actor", "role"),
         target=_member,
         after=lambda made: {"coupon_id": made.coupon_id, "name": made.name},
+    ),
+    "birthday": Route(
+        CorrectBirthdayRequest, _birthday, CorrectedBirthday, signed=("actor",), target=_member
     ),
     "erase": Route(
         EraseMemberRequest, _erase, EraseAnswer, signed=("actor",),

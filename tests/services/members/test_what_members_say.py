@@ -10,10 +10,11 @@ import pytest
 from at_once import at_once, winners
 from chain_data import NOON, FakeClock, Shop
 from huitou.members.profiles.errors import ProfileErrors
-from huitou.members.profiles.models import UpdateProfileRequest
+from huitou.members.profiles.models import CorrectBirthdayRequest, UpdateProfileRequest
 from huitou.members.profiles.rules import may_celebrate_twice
 from huitou.runtime.database import Database
 from huitou.runtime.errors import ErrorCode, Refusal
+from merging import merged
 from whole_life import KEY, Numbers
 
 PHONE = "13900000001"
@@ -143,3 +144,57 @@ def test_a_number_that_two_members_bind_at_once_has_one_holder(shop: Shop) -> No
         identity = shop.database.collection("identities").find_one({"_id": {"$regex": "^phone:"}})
         members = shop.database.collection("members").find({"phone_last4": PHONE[-4:]})
         assert [member["_id"] for member in members] == [(identity or {})["member_id"]]
+
+
+# --- what staff correct ---------------------------------------------------------------------------
+
+
+def correct(shop: Shop, member_id: str, birthday: str, actor: str = "ann") -> object:
+    request = CorrectBirthdayRequest(
+        member_id=member_id, birthday=date.fromisoformat(birthday), actor=actor
+    )
+    try:
+        return shop.members.correct_birthday(request).member_id
+    except Refusal as refused:
+        return refused.code
+
+
+def test_staff_correct_once_a_birthday_that_its_member_cant_any_more(shop: Shop) -> None:
+    alice = shop.register()
+    assert correct(shop, alice, "1990-06-01") is ProfileErrors.BIRTHDAY_NOT_SAID
+    say(shop, alice, "1990-06-01")
+    say(shop, alice, "1990-07-01")
+    assert correct(shop, alice, "2030-07-01") is ProfileErrors.BIRTHDAY_IMPOSSIBLE
+    answers: list[object] = at_once(
+        [lambda day=day: correct(shop, alice, day) for day in ("1990-08-01", "1990-09-01")]  # type: ignore[misc]
+    )
+    assert sorted(map(str, answers)) == sorted([alice, str(ProfileErrors.BIRTHDAY_FIXED)])
+    month_day = shop.account(alice)["birthday_md"]
+    assert month_day in ("08-01", "09-01")
+    assert correct(shop, alice, "1990-10-01", "bob") is ProfileErrors.BIRTHDAY_FIXED
+    assert say(shop, alice, "1990-10-01") is ProfileErrors.BIRTHDAY_FIXED
+
+
+def test_a_correction_by_staff_brings_no_gifts_twice_in_a_year(shop: Shop) -> None:
+    alice = shop.register()
+    shop.clock.moment = NOON.replace(month=1)
+    say(shop, alice, "1990-02-10")
+    shop.clock.moment = NOON
+    assert correct(shop, alice, "1990-05-01") is ProfileErrors.BIRTHDAY_LATER
+
+
+def test_both_members_show_how_a_number_moved_also_after_a_merge(shop: Shop) -> None:
+    old, new, third = (shop.register(name) for name in "abc")
+    bind(shop, old)
+    shop.clock.advance(days=2)
+    bind(shop, new)
+    [lost] = shop.members.list_phone_moves(old)
+    [got] = shop.members.list_phone_moves(new)
+    assert (lost.way, lost.other_member, got.way, got.other_member) == (
+        "to_other",
+        new,
+        "from_other",
+        old,
+    )
+    merged(shop.database, shop.clock, new, third)
+    assert shop.members.list_phone_moves(third) == [got]

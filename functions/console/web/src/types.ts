@@ -49,6 +49,7 @@ export interface WholeMember {
   consents: { marketing: boolean; personalised: boolean; precise_location: boolean };
   orders: number; spend_fen: number; last_order_day: string | null; usual_store_id: string | null;
   usual_interval_days: number | null; tags: string[];
+  phone_moves: { at: string; way: "to_other" | "from_other"; other_member: string }[];
 }
 export interface Entry { entry_id: string; what: string; points: number; balance: number; at: string }
 export interface Coupon { coupon_id: string; name: string; status: string; issued_at: string; valid_until: string }

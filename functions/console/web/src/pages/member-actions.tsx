@@ -85,6 +85,25 @@ export function Merge({ memberId, ...rest }: Props) {
   );
 }
 
+export function CorrectBirthday({ memberId, onClose, onDone }: Props) {
+  const { t } = useSpeech();
+  const words = useRefusalWords();
+  const message = useToast();
+  const [form] = Form.useForm();
+  const [refused, setRefused] = useState<Refused>();
+  const send = (fields: object) =>
+    ask("members/birthday", { ...fields, member_id: memberId }).then(() => { message.success(t("done")); onDone(); }, setRefused);
+  return (
+    <Modal open title={t("correctBirthday")} okText={t("confirm")} cancelText={t("cancel")} onCancel={onClose} onOk={form.submit}>
+      {refused && <Alert role="alert" type="error" showIcon title={words(refused)} style={{ marginBottom: 12 }} />}
+      <p>{t("correctBirthdayHelp")}</p>
+      <Form form={form} layout="vertical" onFinish={send} requiredMark={false}>
+        <Form.Item name="birthday" label={t("birthday")} rules={[{ required: true, pattern: /^[0-9]{4}-[0-9]{2}-[0-9]{2}$/, message: t("birthdayNeeded") }]}><Input type="date" /></Form.Item>
+      </Form>
+    </Modal>
+  );
+}
+
 export function Erase({ memberId, ...rest }: Props) {
   const send = (fields: object) => ask("members/erase", { ...fields, member_id: memberId }).then((): Word => "done");
   return <Action title="erase" help="eraseHelp" danger send={send} {...rest} />;

@@ -1,6 +1,6 @@
 import { Alert, Button, Card, Descriptions, Drawer, Grid, Input, List, Select, Space, Tabs, Tag } from "antd";
 import { Suspense, lazy, useState } from "react";
-import { useParams } from "wouter";
+import { Link, useParams } from "wouter";
 import { useAsk } from "../api";
 import { count, moment, signed, yuan } from "../format";
 import { useMay } from "../me";
@@ -8,7 +8,7 @@ import { Told, useStores } from "../parts";
 import { Rows } from "../rows";
 import type { Coupon, Entry, FoundMember, Message, WholeMember } from "../types";
 import { type Word, useSpeech } from "../words";
-import { Adjust, Erase, Issue, Merge, Tags } from "./member-actions";
+import { Adjust, CorrectBirthday, Erase, Issue, Merge, Tags } from "./member-actions";
 
 const OneOrder = lazy(() => import("./orders").then((orders) => ({ default: orders.OneOrder })));
 
@@ -69,6 +69,7 @@ function Story({ memberId }: { memberId: string }) {
   const [merging, setMerging] = useState(false);
   const [tagging, setTagging] = useState(false);
   const [erasing, setErasing] = useState(false);
+  const [correcting, setCorrecting] = useState(false);
   const [turn, setTurn] = useState(0); // What was given or taken shows in the lists below.
   const storeName = (id: string | null) => stores.data?.stores.find((s) => s.store_id === id)?.name ?? "—";
   return (
@@ -81,6 +82,7 @@ function Story({ memberId }: { memberId: string }) {
             {!more.erased && <div className="steps" style={{ marginTop: 0 }}>
               {may("members/adjust") && <Button onClick={() => setAdjusting(true)}>{t("adjust")}</Button>}
               {may("members/issue") && <Button onClick={() => setIssuing(true)}>{t("issue")}</Button>}
+              {may("members/birthday") && <Button onClick={() => setCorrecting(true)}>{t("correctBirthday")}</Button>}
               {may("members/tag") && <Button onClick={() => setTagging(true)}>{t("tags")}</Button>}
               {may("members/merge") && <Button onClick={() => setMerging(true)}>{t("merge")}</Button>}
               {may("members/erase") && <Button danger onClick={() => setErasing(true)}>{t("erase")}</Button>}
@@ -104,6 +106,12 @@ function Story({ memberId }: { memberId: string }) {
                 { label: t("tags"), children: more.tags.length ? more.tags.map((tag) => <Tag key={tag}>{tag}</Tag>) : "—" },
               ]}
             />
+            {more.phone_moves.map((move) => (
+              <Alert
+                key={move.at} style={{ marginTop: 12 }} type="info" showIcon
+                title={<Space wrap>{t(move.way === "to_other" ? "phoneWentTo" : "phoneCameFrom", { day: moment(move.at) })}<Link href={`/members/${move.other_member}`}>{move.other_member}</Link></Space>}
+              />
+            ))}
             {profile.tier.keep && <Alert style={{ marginTop: 12 }} type="warning" showIcon title={profile.tier.keep.text} />}
             {profile.tier.next && <Alert style={{ marginTop: 12 }} type="info" showIcon title={profile.tier.next.text} />}
           </Card>
@@ -118,6 +126,7 @@ function Story({ memberId }: { memberId: string }) {
               ]}
             />
           </Card>
+          {correcting && <CorrectBirthday memberId={memberId} onClose={() => setCorrecting(false)} onDone={() => setCorrecting(false)} />}
           {issuing && <Issue memberId={memberId} onClose={() => setIssuing(false)} onDone={() => { setIssuing(false); setTurn(turn + 1); }} />}
           {merging && <Merge memberId={memberId} onClose={() => setMerging(false)} onDone={() => { setMerging(false); told.again(); setTurn(turn + 1); }} />}
           {erasing && <Erase memberId={memberId} onClose={() => setErasing(false)} onDone={() => { setErasing(false); told.again(); setTurn(turn + 1); }} />}

@@ -19,6 +19,10 @@ class ProfileErrors(ErrorCode):
         "生日已更正过一次，不能再修改",
         "The birthday was corrected once and can't be changed again: each year's gifts hang on it",
     )
+    BIRTHDAY_NOT_SAID = (
+        "会员还没有填写生日，请会员在小程序填写",
+        "The member hasn't said a birthday: they say it in the mini-program",
+    )
     BIRTHDAY_LATER = (
         "今年的生日礼遇可能已享用，请于 {detail} 起更正生日",
         "This year's gifts may have come already: correct the birthday from {detail} on",

@@ -18,7 +18,8 @@ class Member(Stored):
     A member who was merged into another one (`merged_into`) or erased (`erased_at`) has no
     identities any more. `merges` counts how many members were merged into this one; `merged_ids`
     are the ids of all of them, and of those merged into them before. `birthday_said_on` is the day
-    on which the birthday was said; it can be corrected once (`birthday_corrected`).
+    on which the birthday was said; the member can correct it once (`birthday_corrected`), and
+    staff once (`birthday_corrected_by`).
     `registered_import` is the import that registered the member; `undone_by` the import with which
     a member who had nothing else was taken back.
     """
@@ -34,6 +35,7 @@ class Member(Stored):
     birthday: str | None = None
     birthday_said_on: str | None = None
     birthday_corrected: bool = False
+    birthday_corrected_by: str | None = None
     phone_hash: str | None = None
     phone_last4: str | None = None
     merged_into: str | None = None
@@ -67,6 +69,28 @@ class PhoneMove(Stored):
     from_member: str
     to_member: str
     at: datetime
+
+
+class CorrectBirthdayRequest(Request):
+    """Correct a birthday that the member said wrongly and can't correct any more, once."""
+
+    member_id: str = Field(min_length=1, max_length=64)
+    birthday: date
+    actor: str = Field(min_length=1, max_length=64)
+
+
+class ShownPhoneMove(Answer):
+    """A phone number went to another member, or came from one; `other_member` is that member."""
+
+    at: datetime
+    way: Literal["to_other", "from_other"]
+    other_member: str
+
+
+class CorrectedBirthday(Answer):
+    """A member's birthday was corrected; staff aren't shown it."""
+
+    member_id: str
 
 
 class LoginRequest(Request):

@@ -17,7 +17,8 @@ from huitou.runtime.triggers import DUE
 
 # What a member who goes on takes over in a merge, where they have none.
 _TAKEN_OVER = ("phone_hash", "phone_last4", "nickname")
-_BIRTHDAY = ("birthday", "birthday_said_on", "birthday_corrected")
+_BIRTHDAY = ("birthday", "birthday_said_on", "birthday_corrected", "birthday_corrected_by")
+MOST_MOVES = 20  # Of phone numbers, shown with one member.
 
 
 class MemberRepository:
@@ -88,9 +89,7 @@ class MemberRepository:
         self._identities.delete_many({"member_id": wanted}, session=session)
         names = (
             "nickname",
-            "birthday",
-            "birthday_said_on",
-            "birthday_corrected",
+            *_BIRTHDAY,
             "phone_hash",
             "phone_last4",
             "registered_scene",
@@ -166,16 +165,27 @@ class MemberRepository:
         self._members.update_one({"_id": member_id}, {"$set": changes}, session=session)
 
     def set_birthday(
-        self, member: Member, birthday: str, today: str, *, corrects: bool, session: ClientSession
+        self,
+        member: Member,
+        birthday: str,
+        today: str,
+        session: ClientSession,
+        *,
+        corrects: bool,
+        by: str | None = None,
     ) -> bool:
         """Set a member's birthday; False if it isn't any more as it was read (`member`).
 
-        If two calls set one at once, the second one finds the first one's birthday.
+        `by` is the person of the staff who corrects it. If two calls set one at once, the second
+        one finds the first one's birthday.
         """
-        was = {"_id": member.id, "birthday": member.birthday}
+        was: dict[str, Any] = {"_id": member.id, "birthday": member.birthday}
         changes: dict[str, Any] = {"birthday": birthday, "birthday_said_on": today}
-        if corrects:
-            was["birthday_corrected"] = {"$ne": True}  # type: ignore[assignment]
+        if by is not None:
+            was["birthday_corrected_by"] = None
+            changes["birthday_corrected_by"] = by
+        elif corrects:
+            was["birthday_corrected"] = {"$ne": True}
             changes["birthday_corrected"] = True
         set_now = self._members.update_one(was, {"$set": changes}, session=session)
         return set_now.matched_count == 1
@@ -191,6 +201,12 @@ class MemberRepository:
             session=session,
         )
         self._moves.insert_one(move.document(), session=session)
+
+    def phone_moves(self, member_ids: Sequence[str]) -> list[PhoneMove]:
+        """Return the latest moves of phone numbers from these ids or to them, newest first."""
+        either = [{name: {"$in": list(member_ids)}} for name in ("from_member", "to_member")]
+        found = self._moves.find({"$or": either}).sort([("at", -1)]).limit(MOST_MOVES)
+        return [PhoneMove.model_validate(move) for move in found]
 
     def bind_phone(
         self,

@@ -30,7 +30,11 @@ DECLARATIONS = (
         [index("member_id"), index("before", sparse=True)],
         shard_key=ShardKey("_id", "a list of one member's identities asks every shard"),
     ),
-    Declaration("phone_moves", "two years (who lost a phone number to whom)"),
+    Declaration(
+        "phone_moves",
+        "two years (who lost a phone number to whom)",
+        [index("from_member", "-at"), index("to_member", "-at")],
+    ),
     Declaration(
         "logins",
         "two years",

@@ -14,7 +14,14 @@ from pymongo.errors import DuplicateKeyError
 from huitou.catalog.stores.rules import brand_day
 from huitou.loyalty.birthdays.rules import birthday_from
 from huitou.members.profiles.errors import MEMBER, ProfileErrors
-from huitou.members.profiles.models import Member, PhoneMove, UpdateProfileRequest
+from huitou.members.profiles.models import (
+    CorrectBirthdayRequest,
+    CorrectedBirthday,
+    Member,
+    PhoneMove,
+    ShownPhoneMove,
+    UpdateProfileRequest,
+)
 from huitou.members.profiles.repository import MemberRepository
 from huitou.members.profiles.rules import (
     check_birthday,
@@ -251,13 +258,39 @@ class Members:
             )
         return self.show_profile(member_id, lang)
 
-    def _set_birthday(self, member_id: str, birthday: str) -> None:
+    def correct_birthday(self, request: CorrectBirthdayRequest) -> CorrectedBirthday:
+        """Correct a birthday for a member who can't any more; staff can do it once.
+
+        Raises Refusal BIRTHDAY_NOT_SAID, BIRTHDAY_FIXED (staff have corrected it before),
+        BIRTHDAY_LATER, BIRTHDAY_IMPOSSIBLE or BIRTHDAY_OF_MINOR naming `birthday`.
+        """
+        if self._member(request.member_id).birthday is None:
+            raise Refusal(ProfileErrors.BIRTHDAY_NOT_SAID, field="birthday")
+        self._set_birthday(request.member_id, request.birthday.isoformat(), request.actor)
+        return CorrectedBirthday(member_id=request.member_id)
+
+    def list_phone_moves(self, member_id: str) -> list[ShownPhoneMove]:
+        """Return how phone numbers went from the member or came to them, also before a merge."""
+        ids = self._persons.ids_of(member_id)
+        return [
+            ShownPhoneMove(
+                at=move.at,
+                way="to_other" if move.from_member in ids else "from_other",
+                other_member=move.to_member if move.from_member in ids else move.from_member,
+            )
+            for move in self._members.phone_moves(ids)
+        ]
+
+    def _set_birthday(self, member_id: str, birthday: str, by: str | None = None) -> None:
         today, member = brand_day(self._clock.now()), self._member(member_id)
         check_birthday(birthday, today)
         before = member.birthday
         # A birthday that nobody can have, from before we checked, brings no gifts to lose.
         corrects = before is not None and is_possible(before, today)
-        if corrects and member.birthday_corrected:
+        if before == birthday:
+            return
+        used = member.birthday_corrected if by is None else member.birthday_corrected_by
+        if corrects and used:
             raise Refusal(ProfileErrors.BIRTHDAY_FIXED, field="birthday")
         if corrects and may_celebrate_twice(str(before), birthday, member.birthday_said_on, today):
             following_year = f"{int(today[:4]) + 1}-01-01"
@@ -268,7 +301,7 @@ class Members:
         def write(session: ClientSession) -> bool:
             self._persons.touch(member_id, session)
             if not self._members.set_birthday(
-                member, birthday, today, corrects=corrects, session=session
+                member, birthday, today, session, corrects=corrects, by=by
             ):
                 return False
             self._tiers.put_birthday(member_id, month_day, following, session)

@@ -10,6 +10,7 @@ from huitou.loyalty.points.models import ShownPoints
 from huitou.loyalty.tiers.shown_models import ShownTier
 from huitou.marketing.features.models import Tag
 from huitou.members.consents.models import ConsentsAnswer
+from huitou.members.profiles.models import ShownPhoneMove
 from huitou.ordering.orders.models import Moment, OrderAnswer, RefundStatus, Status
 from huitou.payments.refunds.models import Role
 from huitou.promotions.offers.models import Mode
@@ -192,6 +193,7 @@ class WholeMember(Answer):
     usual_store_id: str | None
     usual_interval_days: int | None
     tags: list[str]
+    phone_moves: list[ShownPhoneMove]
 
 
 class WaitingRefund(Answer):

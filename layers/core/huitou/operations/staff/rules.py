@@ -65,6 +65,7 @@ MAY: dict[str, frozenset[Role]] = {
     "members/messages": _COUNTER | _READERS,
     "members/adjust": _MANAGERS,
     "members/issue": _MANAGERS | _and("marketing"),
+    "members/birthday": _MANAGERS,
     "members/tag": _MANAGERS | _and("marketing"),
     "members/erase": _OWNER,
     "members/merge": _and("owner", "area_manager"),
