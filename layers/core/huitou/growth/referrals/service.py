@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pymongo.errors import DuplicateKeyError
 
 from huitou.catalog.stores.rules import brand_day
+from huitou.coupons.issuing.models import CouponTemplate
 from huitou.coupons.issuing.rules import coupon_id
 from huitou.growth.referrals.errors import ReferralErrors
 from huitou.growth.referrals.models import (
@@ -291,13 +292,24 @@ class Referrals:
         inviter_id = self._members.current_member_id(referral.inviter_id)
         if several is None or referral.seq is None or inviter_id is None:
             return
-        number, places = set_of(referral.seq, several.count)
+        number, _ = set_of(referral.seq, several.count)
         ids = self._persons.ids_of(inviter_id)
-        friends = self._repository.counting(ids)
-        settled = {f.seq for f in friends if f.status == "settled"}
+        settled = [f for f in self._repository.counting(ids) if f.status == "settled"]
         template = self._coupons.find_templates([several.template_id]).get(several.template_id)
-        if template is None or not settled >= set(places):
+        if template is None:
             return
+        # After merges two friends may be one person, or have had the same phone. A set that lacked
+        # one for this reason is completed by a friend of the next set.
+        persons = self._members.count_persons([friend.id for friend in settled])
+        for one in range(max(1, number - 1), number + 1):
+            _, places = set_of(one * several.count, several.count)
+            is_whole = {friend.seq for friend in settled} >= set(places)
+            if is_whole and persons >= one * several.count:
+                self._issue_set(template, inviter_id, ids, one)
+
+    def _issue_set(
+        self, template: CouponTemplate, inviter_id: str, ids: list[str], number: int
+    ) -> None:
         # If a claw-back has broken the set, its coupon was revoked. Once the set is complete again,
         # it brings a new coupon, unless the first one was used before it could be revoked.
         for generation in range(MOST_GENERATIONS):

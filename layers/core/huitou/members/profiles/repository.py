@@ -11,7 +11,7 @@ from pymongo.client_session import ClientSession
 
 from huitou.members.profiles.models import Identity, Member, PhoneMove
 from huitou.members.profiles.rules import phone_identity
-from huitou.runtime.database import Database, insert_new
+from huitou.runtime.database import Database
 from huitou.runtime.errors import Unavailable
 from huitou.runtime.triggers import DUE
 
@@ -19,6 +19,7 @@ from huitou.runtime.triggers import DUE
 _TAKEN_OVER = ("phone_hash", "phone_last4", "nickname")
 _BIRTHDAY = ("birthday", "birthday_said_on", "birthday_corrected", "birthday_corrected_by")
 MOST_MOVES = 20  # Of phone numbers, shown with one member.
+MOST_MOVES_COUNTED = 2_000
 
 
 class MemberRepository:
@@ -202,10 +203,10 @@ class MemberRepository:
         )
         self._moves.insert_one(move.document(), session=session)
 
-    def phone_moves(self, member_ids: Sequence[str]) -> list[PhoneMove]:
+    def phone_moves(self, member_ids: Sequence[str], most: int = MOST_MOVES) -> list[PhoneMove]:
         """Return the latest moves of phone numbers from these ids or to them, newest first."""
         either = [{name: {"$in": list(member_ids)}} for name in ("from_member", "to_member")]
-        found = self._moves.find({"$or": either}).sort([("at", -1)]).limit(MOST_MOVES)
+        found = self._moves.find({"$or": either}).sort([("at", -1)]).limit(most)
         return [PhoneMove.model_validate(move) for move in found]
 
     def bind_phone(
@@ -237,8 +238,14 @@ class MemberRepository:
         if bound.matched_count == 0:
             raise Unavailable
 
-    def record_login(self, member_id: str, business_day: str, at: datetime) -> bool:
-        """Store a log-in, once for each member and business day; True if this call stored it."""
+    def has_login(self, member_id: str, business_day: str) -> bool:
+        """Tell whether the member's log-in of a business day is stored."""
+        return self._logins.find_one({"_id": f"{member_id}:{business_day}"}, {"_id": 1}) is not None
+
+    def record_login(
+        self, member_id: str, business_day: str, at: datetime, session: ClientSession
+    ) -> None:
+        """Store a log-in; DuplicateKeyError if the member has one on this business day."""
         login = {
             "_id": f"{member_id}:{business_day}",
             "schema": 1,
@@ -247,4 +254,4 @@ class MemberRepository:
             "at": at,
             "rollup": DUE,
         }
-        return insert_new(self._logins, login)
+        self._logins.insert_one(login, session=session)

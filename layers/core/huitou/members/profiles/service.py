@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pymongo.client_session import ClientSession
@@ -22,7 +22,7 @@ from huitou.members.profiles.models import (
     ShownPhoneMove,
     UpdateProfileRequest,
 )
-from huitou.members.profiles.repository import MemberRepository
+from huitou.members.profiles.repository import MOST_MOVES_COUNTED, MemberRepository
 from huitou.members.profiles.rules import (
     check_birthday,
     friend_code,
@@ -38,9 +38,10 @@ from huitou.persons.ids.errors import PersonErrors
 from huitou.persons.ids.service import Persons
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
-from huitou.runtime.errors import Code, Lang, Refusal
+from huitou.runtime.errors import Code, Lang, Refusal, Unavailable
 from huitou.runtime.identity import Caller
 from huitou.runtime.loading import late_imports
+from huitou.runtime.logs import log
 
 if TYPE_CHECKING:
     from huitou.coupons.issuing.models import ShownCoupon
@@ -167,9 +168,28 @@ class Members:
         if member_id is None:
             network = network_of(caller.address, key) if key else None
             member_id, registered, invited = self._register(identity, scene, today, network, bind)
-        self._members.record_login(member_id, today, now)
+        member_id = self._record_login(identity, member_id, today, now)
         answer = {"member_id": member_id, "registered": registered}
         return answer | ({"invited": True} if invited else {})
+
+    def _record_login(self, identity: str, member_id: str, day: str, now: datetime) -> str:
+        """Store the day's first log-in; returns the id under which the member is known now.
+
+        The transaction writes the member, so a merge that runs at the same time moves the log-in
+        or sends us to the new id. Somebody who is erased in this moment tries again and registers.
+        """
+        for _ in range(2):
+            if self._members.has_login(member_id, day):
+                return member_id
+            insert = partial(self._members.record_login, member_id, day, now)
+            try:
+                self._persons.insert_for(member_id, insert)
+            except Refusal as gone:
+                log("login_repeated", reason=gone.code.name)
+            else:
+                return member_id
+            member_id = self._members.known_as(identity) or member_id
+        raise Unavailable
 
     def _register(
         self,
@@ -268,6 +288,23 @@ class Members:
             raise Refusal(ProfileErrors.BIRTHDAY_NOT_SAID, field="birthday")
         self._set_birthday(request.member_id, request.birthday.isoformat(), request.actor)
         return CorrectedBirthday(member_id=request.member_id)
+
+    def count_persons(self, member_ids: Sequence[str]) -> int:
+        """Count the persons behind these ids: merged ids, and holders of one phone, are one."""
+        now = self._persons.current_ids(member_ids)
+        ids = set(now.values())
+        heads = {one: one for one in ids}
+
+        def head(one: str) -> str:
+            while heads[one] != one:
+                one = heads[one]
+            return one
+
+        for move in self._members.phone_moves(sorted(ids | set(now)), MOST_MOVES_COUNTED):
+            giver, taker = (now.get(one, one) for one in (move.from_member, move.to_member))
+            if giver in heads and taker in heads:
+                heads[head(giver)] = head(taker)
+        return len({head(one) for one in ids})
 
     def list_phone_moves(self, member_id: str) -> list[ShownPhoneMove]:
         """Return how phone numbers went from the member or came to them, also before a merge."""
