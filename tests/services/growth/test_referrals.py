@@ -18,7 +18,7 @@ from huitou.growth.referrals.models import (
     ReferralRules,
 )
 from huitou.growth.referrals.repository import ReferralRepository
-from huitou.growth.referrals.service import Referrals
+from huitou.growth.referrals.sets_service import FriendSets
 from huitou.loyalty.adjustments.models import AdjustPointsRequest
 from huitou.loyalty.adjustments.service import Adjustments
 from huitou.runtime.database import Database
@@ -358,7 +358,7 @@ def test_if_settling_is_killed_before_the_set_the_next_run_gives_its_coupon(
 
     for member in brought:
         with monkeypatch.context() as patched:
-            patched.setattr(Referrals, "_complete_set", killed)
+            patched.setattr(FriendSets, "complete_sets", killed)
             with pytest.raises(KeyboardInterrupt):
                 friends.referrals.settle_referral(member)
     assert friends.coupons(friends.ann) == []

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from at_once import at_once
-from chain_data import FakeClock
+from chain_data import FakeClock, item
 from friends import SET, Friends
+from huitou.growth.referrals.models import MineRequest
 from huitou.persons.ids.service import Persons
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Unavailable
@@ -20,11 +21,11 @@ def friends(chain: Database, clock: FakeClock) -> Friends:
     return Friends(chain, clock)
 
 
-def settled(friends: Friends, *names: str) -> list[str]:
+def settled(friends: Friends, *names: str, code: str | None = None) -> list[str]:
     """Bring friends, let them order, and wait until their referrals are settled."""
-    brought = [friends.bring(name) for name in names]
-    for one in brought:
-        friends.first_order(one)
+    brought = [friends.bring(name, code) for name in names]
+    for number, one in enumerate(brought):
+        friends.first_order(one, items=[item(number + 1)])  # Equal orders look suspicious.
     friends.settle()
     friends.clock.advance(hours=25)
     friends.settle()
@@ -52,6 +53,33 @@ def test_two_friends_who_are_one_person_count_once_in_a_set(friends: Friends, ho
     assert sets(friends) == 0
     settled(friends, "four")
     assert sets(friends) == 1
+
+
+def test_friends_of_two_merged_inviters_with_the_same_numbers_count_each(friends: Friends) -> None:
+    friends.rules(invite_set=SET, burst_per_hour=100)
+    other = friends.shop.register("other-ann")
+    code = friends.referrals.personal_code(other)
+    settled(friends, "a1", "a2", "a3", "a4")  # A whole set, and one more.
+    settled(friends, "b1", code=code)
+    assert sets(friends) == 1
+    merged(friends.database, friends.clock, other, friends.ann, "merge-inviters")
+    settled(friends, "c1")  # With a4 and b1, who both stood first in their sets.
+    assert sets(friends) == 2
+    mine = friends.referrals.show_own_referrals(friends.ann, MineRequest(), "zh")
+    assert (mine["friends_rewarded"], mine["set_done"]) == (6, 0)
+
+
+def test_whole_sets_of_two_merged_inviters_bring_no_third_coupon(friends: Friends) -> None:
+    friends.rules(invite_set=SET, burst_per_hour=100)
+    other = friends.shop.register("other-ann")
+    settled(friends, "a1", "a2", "a3")
+    settled(friends, "b1", "b2", "b3", code=friends.referrals.personal_code(other))
+    assert sets(friends) == 2
+    merged(friends.database, friends.clock, other, friends.ann, "merge-inviters")
+    settled(friends, "c1", "c2")
+    assert sets(friends) == 2
+    settled(friends, "c3")
+    assert sets(friends) == 3
 
 
 def test_the_log_in_of_a_day_follows_a_merge_that_runs_at_the_same_time(friends: Friends) -> None:

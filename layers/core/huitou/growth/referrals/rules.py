@@ -118,6 +118,33 @@ def free_seq(taken: Sequence[int]) -> int:
     return next(number for number in range(1, len(used) + 2) if number not in used)
 
 
+def numbers_anew(friends: Sequence[Referral], count: int) -> dict[str, int]:
+    """Return new numbers, by friend, for those who share theirs with another inviter's friend.
+
+    `friends` are those of all ids of an inviter, after a merge. Whole sets keep their numbers, for
+    these have brought their coupons.
+    """
+    numbers: dict[str, set[int]] = {}
+    for friend in friends:
+        numbers.setdefault(friend.inviter_id, set()).add(friend.seq or 0)
+
+    def is_in_whole_set(friend: Referral) -> bool:
+        return numbers[friend.inviter_id] >= set(set_of(friend.seq or 1, count)[1])
+
+    taken = {friend.seq for friend in friends if is_in_whole_set(friend)}
+    shared = []
+    for friend in sorted(friends, key=lambda one: (one.bound_at, one.id)):
+        if is_in_whole_set(friend):
+            continue
+        if friend.seq in taken:
+            shared.append(friend.id)
+        taken.add(friend.seq)
+    anew: dict[str, int] = {}
+    for name in shared:
+        anew[name] = free_seq([number for number in (*taken, *anew.values()) if number])
+    return anew
+
+
 def state_of(referral: Referral) -> FriendState:
     """Return the state that the inviter may see; it never tells that a person looks at it."""
     match referral.status:

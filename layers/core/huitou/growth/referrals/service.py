@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any
 from pymongo.errors import DuplicateKeyError
 
 from huitou.catalog.stores.rules import brand_day
-from huitou.coupons.issuing.models import CouponTemplate
-from huitou.coupons.issuing.rules import coupon_id
 from huitou.growth.referrals.errors import ReferralErrors
 from huitou.growth.referrals.models import (
     DecideRequest,
@@ -30,7 +28,6 @@ from huitou.growth.referrals.rules import (
     look_again,
     promise,
     reason_words,
-    set_of,
     state_of,
     suspicions,
     terms_on,
@@ -49,6 +46,7 @@ from huitou.runtime.paging import PageRequest
 with late_imports():
     from huitou.coupons.issuing.service import Coupons
     from huitou.growth.referrals.approved_service import ApprovedGifts
+    from huitou.growth.referrals.sets_service import FriendSets
     from huitou.loyalty.earning.service import Bonuses
     from huitou.members.profiles.service import Members
     from huitou.ordering.orders.service import Orders
@@ -58,7 +56,6 @@ if TYPE_CHECKING:
     from huitou.ordering.orders.models import Order
 
 TRIES = 10  # Friends of one inviter who are settled at once may take each other's numbers.
-MOST_GENERATIONS = 50  # How often one set of friends may be broken and completed again.
 MOST_UPWARDS = 10  # So many inviters of inviters are searched for a ring.
 
 
@@ -89,6 +86,10 @@ class Referrals:
     @cached_property
     def _gifts(self) -> ApprovedGifts:
         return ApprovedGifts(self._database, self._clock)
+
+    @cached_property
+    def _sets(self) -> FriendSets:
+        return FriendSets(self._database, self._clock, self._brand_id)
 
     # --- for the member -----------------------------------------------------------------------
 
@@ -173,7 +174,7 @@ class Referrals:
             if not counts(referral, order):
                 return self._claw_back(referral)
             if referral.status == "settled":
-                self._complete_set(referral)
+                self._sets.complete_sets(referral)
                 return self._put(referral, "kept", look_at=None)
         if referral.status != "bound":
             return self._put(referral, referral.status, look_at=None)
@@ -279,44 +280,8 @@ class Referrals:
         settled = self._repository.find(referral.id)
         if settled is None:
             return None
-        self._complete_set(settled)
+        self._sets.complete_sets(settled)
         return self._put(settled, "settled", look_at=None)
-
-    def _complete_set(self, referral: Referral) -> None:
-        """Give the coupon for a set of friends when all of them are settled.
-
-        The friend who is settled last finds the others. If two of them are settled at once, both
-        may issue the coupon; its cause is the same, so there is only one.
-        """
-        several = referral.terms.invite_set
-        inviter_id = self._members.current_member_id(referral.inviter_id)
-        if several is None or referral.seq is None or inviter_id is None:
-            return
-        number, _ = set_of(referral.seq, several.count)
-        ids = self._persons.ids_of(inviter_id)
-        settled = [f for f in self._repository.counting(ids) if f.status == "settled"]
-        template = self._coupons.find_templates([several.template_id]).get(several.template_id)
-        if template is None:
-            return
-        # After merges two friends may be one person, or have had the same phone. A set that lacked
-        # one for this reason is completed by a friend of the next set.
-        persons = self._members.count_persons([friend.id for friend in settled])
-        for one in range(max(1, number - 1), number + 1):
-            _, places = set_of(one * several.count, several.count)
-            is_whole = {friend.seq for friend in settled} >= set(places)
-            if is_whole and persons >= one * several.count:
-                self._issue_set(template, inviter_id, ids, one)
-
-    def _issue_set(
-        self, template: CouponTemplate, inviter_id: str, ids: list[str], number: int
-    ) -> None:
-        # If a claw-back has broken the set, its coupon was revoked. Once the set is complete again,
-        # it brings a new coupon, unless the first one was used before it could be revoked.
-        for generation in range(MOST_GENERATIONS):
-            cause = self._cause_of_set(ids, number, generation)
-            self._coupons.issue_coupon(template, member_id=inviter_id, cause=cause)
-            if self._coupons.show_coupon_of_cause(cause).status != "revoked":
-                return
 
     def _claw_back(self, referral: Referral) -> SettlingOutcome | None:
         """The first order went back after all: what it brought goes back, too."""
@@ -327,31 +292,10 @@ class Referrals:
                 self._bonuses.take_back_points(now_called, f"referral:{referral.id}:{who}", rule)
         several = referral.terms.invite_set
         if several is not None and referral.seq is not None:
-            self._break_set(referral, several.count)
+            self._sets.break_set(referral, several.count)
         return self._put(
             referral, "clawed back", status="clawed_back", look_at=None, seq=None, place=None
         )
-
-    def _break_set(self, referral: Referral, count: int) -> None:
-        number, _ = set_of(referral.seq or 1, count)
-        current = self._members.current_member_id(referral.inviter_id) or referral.inviter_id
-        # Each id may have had its own set of this number before a merge: its own goes first.
-        ids = list(dict.fromkeys([referral.inviter_id, *self._persons.ids_of(current)]))
-        for generation in range(MOST_GENERATIONS):
-            cause = self._cause_of_set(ids, number, generation)
-            try:
-                shown = self._coupons.show_coupon_of_cause(cause)
-            except Refusal:
-                return
-            if shown.status == "issued":
-                self._coupons.revoke_coupon(coupon_id(cause), "referral-settle", "首单已退款")
-
-    def _cause_of_set(self, ids: list[str], number: int, generation: int) -> str:
-        """Return the cause of a set's coupon: under the id that has one, else the first id."""
-        causes = [f"referral-set:{one}:{number}:{generation}" for one in ids]
-        found = self._coupons.find_coupons([coupon_id(cause) for cause in causes])
-        there = {coupon.cause for coupon in found}
-        return next((cause for cause in causes if cause in there), causes[0])
 
     def _put(
         self, referral: Referral, outcome: SettlingOutcome, **changes: Any
