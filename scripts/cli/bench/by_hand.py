@@ -67,7 +67,6 @@ class ByHand:
         order = self._papers.created | {
             "_id": visit.order_id,
             "member_id": visit.member_id,
-            "quote_id": visit.request.quote_id,
         }
 
         def write(session: ClientSession) -> None:

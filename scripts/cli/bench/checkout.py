@@ -148,7 +148,7 @@ def _floor(database: Database, document: Document) -> Callable[[Visit], object]:
     def work(visit: Visit) -> None:
         member_id, request = visit
         identity = order_id(member_id, request.quote_id)
-        order = document | {"_id": identity, "member_id": member_id, "quote_id": request.quote_id}
+        order = document | {"_id": identity, "member_id": member_id}
 
         def write(session: ClientSession) -> None:
             orders.insert_one(order, session=session)

@@ -36,7 +36,6 @@ def paid_order(order_id: str, member_id: str) -> dict[str, Any]:
         brand_id="huitou",
         store_id="jingan",
         member_id=member_id,
-        quote_id="q" + "0" * 32,
         request_digest="",
         mode="dine_in",
         status="paid",

@@ -105,14 +105,14 @@ def test_the_order_after_a_fully_refunded_first_order_is_the_first(shop: Shop) -
     alice = shop.register()
     first = shop.paid(alice)
     assert shop.account(alice)["first_order_id"] == first.id
-    assert not shop.order(alice).price_inputs.first_order
+    assert not shop.order(alice).priced_with.first_order
     shop.refund(first, "half", 500)
     shop.settlement.settle_order(first.id)
     assert shop.account(alice)["first_order_id"] == first.id
     shop.refund(first)
     shop.settlement.settle_order(first.id)
     assert shop.account(alice).get("first_order_id") is None
-    assert shop.order(alice).price_inputs.first_order
+    assert shop.order(alice).priced_with.first_order
     second = shop.paid(alice)
     assert shop.account(alice)["first_order_id"] == second.id
     assert shop.differences() == []

@@ -4,7 +4,7 @@ Validators are built when they are first used (`defer_build`), so a cold start b
 that its call needs.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -43,11 +43,22 @@ class Record(BaseModel):
 
 
 class Stored(Record):
-    """A stored document: `id` is MongoDB's `_id`, `schema_` is the version of its shape."""
+    """A stored document: `id` is MongoDB's `_id`, `schema_` is the version of its shape.
+
+    `LEFT_OUT` says what it means if a field isn't stored: collections of millions of documents
+    don't store empty lists and zeros. These meanings are the fields' defaults, and they must never
+    change: `tests/rules/test_left_out.py` holds them.
+    """
+
+    LEFT_OUT: ClassVar[dict[str, Any]] = {}
 
     id: Id = Field(alias="_id")
     schema_: SchemaVersion = Field(default=1, alias="schema")
 
     def document(self) -> dict[str, Any]:
-        """Return the document as MongoDB stores it, without the fields that are None."""
-        return self.model_dump(by_alias=True, exclude_none=True)
+        """Return the document as MongoDB stores it, without None and without `LEFT_OUT`."""
+        stored = self.model_dump(by_alias=True, exclude_none=True)
+        for name, meaning in self.LEFT_OUT.items():
+            if stored[name] == meaning:
+                del stored[name]
+        return stored

@@ -1,7 +1,7 @@
 """What earns points: promotions as documents, and the terms frozen on each paid order."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal, Protocol, Self
+from typing import Annotated, Any, Literal, Protocol, Self
 
 from pydantic import Field, model_validator
 
@@ -99,7 +99,8 @@ class EarningTerms(Record):
     `weights` are, line by line, the fen that count times the multiplier in basis points;
     `paid_by_line` is what was paid for each line. An order from a till may have no lines: then
     all that was paid counts once. `expires_on`, `usable` and `claw_back` are what the rules said
-    of the award; orders that were paid before points had lots have the defaults.
+    of the award; orders that were paid before points had lots have the defaults. Orders don't
+    store fields that have their default, so the defaults must never change.
     """
 
     tier: str
@@ -117,6 +118,10 @@ class EarningTerms(Record):
     claw_back: ClawBack = "unlimited"
     return_expired_days: int = 0
     first_order: list[FirstOrderBonus] = Field(default=[])
+
+    def kept(self) -> dict[str, Any]:
+        """Return the terms as an order stores them."""
+        return self.model_dump(exclude_defaults=True)
 
 
 class LineWentBack(Protocol):

@@ -1,7 +1,7 @@
 """Points: the chain's rules, the member's account, and the append-only ledger it follows from."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
@@ -148,6 +148,15 @@ class LedgerEntry(Stored):
     an adjustment over the limit. `digest` is the hash of the imported row the entry comes from.
     """
 
+    LEFT_OUT: ClassVar[dict[str, Any]] = {
+        "lots": [],
+        "debt": 0,
+        "waived": 0,
+        "orders": 0,
+        "figures": {},
+        "rules": [],
+    }
+
     member_id: str
     number: int = 0
     kind: EntryKind
@@ -171,14 +180,6 @@ class LedgerEntry(Stored):
     rules_revision: int
     rules: list[RuleRef] = Field(default=[])
     is_test: bool = False
-
-    def document(self) -> dict[str, Any]:
-        """Return the document to store; empty fields are left out, since there are many entries."""
-        document = super().document()
-        for name in ("lots", "rules", "figures", "debt", "waived", "orders"):
-            if not document[name]:
-                del document[name]
-        return document
 
 
 class Account(Stored):

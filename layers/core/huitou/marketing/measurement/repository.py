@@ -52,5 +52,7 @@ class EffectRepository:
         orders = self._orders.find(
             {"_id": {"$in": ids}}, {"discounts.source_id": 1, "discounts.amount_fen": 1}
         )
-        off = {d["source_id"]: d["amount_fen"] for order in orders for d in order["discounts"]}
+        off = {
+            d["source_id"]: d["amount_fen"] for order in orders for d in order.get("discounts", ())
+        }
         return {coupon_id: off.get(coupon_id, 0) for coupon_id in used}

@@ -1,7 +1,7 @@
 """Orders: the requests and answers of callers, and the stored order."""
 
 from datetime import datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AwareDatetime, Field, model_validator
 
@@ -10,7 +10,7 @@ from huitou.loyalty.earning.models import EarningTerms
 from huitou.loyalty.points.models import LotMove
 from huitou.loyalty.tiers.shown_models import ShownLevel
 from huitou.members.profiles.models import Channel
-from huitou.ordering.quotes.models import MAX_LINES, CartItem, Price, PriceInputs
+from huitou.ordering.quotes.models import MAX_LINES, CartItem, OwnInputs, Price, PriceInputs
 from huitou.promotions.discounts.models import Discount, Line
 from huitou.promotions.offers.models import Mode
 from huitou.promotions.quotas.models import OrderUse
@@ -159,19 +159,20 @@ class Order(Stored):
 
     `settlement` is "due" whenever the ledgers may lack entries that the order's state calls for.
     `settlement_since` says since when, in real epoch seconds, because it measures a delay and not
-    business time. `version` rises with every step and refund. `terms` are the earning terms,
-    frozen when the order is paid. `refunds` are those that have happened; `refunding` are those
-    that WeChat Pay was asked for. While everything that is left is being refunded, the status is
-    `refunding`; if WeChat Pay closes the refund, the order returns to `before_refund`. A timer
-    completes a paid order at `complete_by`.
+    business time; it goes when the order is settled. `version` rises with every step and refund.
+    `terms` are the earning terms, frozen when the order is paid. `refunds` are those that have
+    happened; `refunding` are those that WeChat Pay was asked for. While everything that is left is
+    being refunded, the status is `refunding`; if WeChat Pay closes the refund, the order returns
+    to `before_refund`. A timer completes a paid order at `complete_by`.
 
     An order of `origin` "import" was made at the chain's till before the chain used this system.
-    `source_id` is its number there. It has no quote; where the file names none, it has no lines or
+    `source_id` is its number there. Where the file names none, it has no lines or
     no store. `undone_by` is the import with which it was taken back: the same order may come in
     again, as another document.
-    `points_drawn` are the lots from which `points_used` were set aside. `price_inputs` are the
-    facts that its price follows from; older orders lack them, because their price followed from
-    the tier and one coupon. `uses` are the units of offers' limits that the order took.
+    `points_drawn` are the lots from which `points_used` were set aside. `priced_with` are the
+    facts that its price follows from, as far as they aren't shared with other orders. Older orders
+    have all of them in `price_inputs`; still older ones have neither, because their price followed
+    from the tier and one coupon. `uses` are the units of offers' limits that the order took.
     `coupon_id` is the first of `coupon_ids`; older readers expect it.
     `placed_by` is the member who placed it, if they were merged into `member_id` since.
     `rollup` is "due" whenever the KPIs may not contain the order's present state; `counted_fen` is
@@ -180,11 +181,25 @@ class Order(Stored):
     handed over, or the new state of its 取餐 card.
     """
 
+    LEFT_OUT: ClassVar[dict[str, Any]] = {
+        "origin": "live",
+        "discounts": [],
+        "delivery_fen": 0,
+        "coupon_ids": [],
+        "uses": [],
+        "points_drawn": [],
+        "tenders": [],
+        "refunding": [],
+        "refunds": [],
+        "counted_fen": 0,
+        "featured_fen": 0,
+        "is_test": False,
+    }
+
     brand_id: str
     store_id: str | None = None
     member_id: str
     placed_by: str | None = None
-    quote_id: str | None = None
     request_digest: str
     channel: Channel = "mini_program"
     origin: Origin = "live"
@@ -206,6 +221,7 @@ class Order(Stored):
     coupon_id: str | None = None
     coupon_ids: list[str] = Field(default=[])
     price_inputs: PriceInputs | None = None
+    priced_with: OwnInputs | None = None
     uses: list[OrderUse] = Field(default=[])
     points_used: int = 0
     points_drawn: list[LotMove] = Field(default=[])
@@ -231,6 +247,15 @@ class Order(Stored):
     is_test: bool = False
     version: int = 1
     timeline: list[Moment] = Field(default=[])
+
+    def document(self) -> dict[str, Any]:
+        """Return the document as MongoDB stores it; its parts leave out their defaults too."""
+        stored = super().document()
+        if self.terms is not None:
+            stored["terms"] = self.terms.kept()
+        if self.priced_with is not None:
+            stored["priced_with"] = self.priced_with.model_dump(exclude_defaults=True)
+        return stored
 
     @property
     def left_fen(self) -> int:

@@ -177,7 +177,10 @@ class OrderRepository:
         """
         found = self._orders.find_one_and_update(
             {"_id": order_id, "settlement": DUE},
-            {"$set": {"settlement": DONE, "rollup": DUE, "features": DUE}},
+            {
+                "$set": {"settlement": DONE, "rollup": DUE, "features": DUE},
+                "$unset": {"settlement_since": ""},
+            },
             projection=LEDGER_FIELDS,
             session=session,
         )

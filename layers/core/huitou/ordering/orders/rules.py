@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 PAY_WITHIN = timedelta(minutes=15)
 BOOK_AHEAD = timedelta(days=7)
+_DIGITS = 32  # Of a request's digest: 128 bits.
 COMPLETES_AFTER = timedelta(hours=2)  # So long after it was ready, a timer completes it.
 
 # created ─ paying ─┬─ paid ─ accepted ─ preparing ─ ready ─┬─────────────┬─ picked_up ─ completed
@@ -73,19 +74,22 @@ def order_id(member_id: str, quote_id: str) -> str:
 
 
 def request_digest(request: CreateRequest) -> str:
-    """Return a digest that tells a repeated call from a different order of the same quote."""
+    """Return a digest that tells a repeated call from a different order of the same quote.
+
+    Older orders have a longer digest, which begins with this one.
+    """
     fields = request.model_dump(mode="json")
     for name in ("table", "pickup_at", "delivery", "coupons", "coupon_ids"):
         # Digests of older orders lack these fields: a default must give the same digest.
         if fields[name] in (None, [], "named"):
             del fields[name]
     plain = json.dumps(fields, sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(plain.encode()).hexdigest()
+    return hashlib.sha256(plain.encode()).hexdigest()[:_DIGITS]
 
 
 def same_order(order: Order, digest: str) -> Order:
     """Return the order if the call repeats it; raises Refusal QUOTE_ID_REUSED if not."""
-    if order.request_digest != digest:
+    if order.request_digest[:_DIGITS] != digest:
         raise Refusal(OrderErrors.QUOTE_ID_REUSED, field="quote_id")
     return order
 
@@ -153,7 +157,6 @@ def order_from(
         brand_id=brand_id,
         store_id=store.id,
         member_id=member_id,
-        quote_id=request.quote_id,
         request_digest=digest,
         mode=request.mode,
         table=request.table,

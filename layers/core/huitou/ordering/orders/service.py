@@ -56,6 +56,7 @@ from huitou.ordering.orders.rules import (
     same_order,
     with_refunds,
 )
+from huitou.ordering.quotes.inputs_service import KeptInputs
 from huitou.ordering.quotes.service import Pricing, coupons_of, quoted_coupons, uses_of
 from huitou.persons.ids.service import Persons
 from huitou.promotions.quotas.service import Limiter
@@ -79,6 +80,7 @@ class Orders:
         self._stores = Stores(database, clock)
         self._persons = Persons(database)
         self._pricing = Pricing(database, clock)
+        self._inputs = KeptInputs(database)
         self._points = Points(database, clock)
         self._coupons = Coupons(database, clock)
         self._limiter = Limiter(database, clock)
@@ -162,6 +164,7 @@ class Orders:
         inputs = facts.inputs.model_copy(
             update={"coupon_ids": weighed, "named": request.coupons == "named"}
         )
+        own_inputs = self._inputs.keep_inputs(inputs)
         order = order_from(request, priced, store, identity, digest, self._brand_id, member_id, now)
         used = coupons_of(outcome)
         uses, taken = self._limiter.reserve_units(order.id, uses_of(outcome, facts))
@@ -169,7 +172,7 @@ class Orders:
             update={
                 "coupon_id": next(iter(used), None),
                 "coupon_ids": used,
-                "price_inputs": inputs,
+                "priced_with": own_inputs,
                 "uses": uses,
             }
         )
@@ -196,7 +199,7 @@ class Orders:
     def explain_price(self, order_id: str) -> ExplainAnswer:
         """Calculate an order's price again from its kept inputs, and compare."""
         order = self.get_order(order_id)
-        inputs = order.price_inputs
+        inputs = self._inputs.inputs_of(order)
         again = self._pricing.price_again(order.lines, inputs) if inputs else None
         kept = (order.payable_fen, order.discounts)
         same = again and (again.payable_fen, again.discounts) == kept
@@ -256,7 +259,7 @@ class Orders:
             "settlement_since": time.time(),
             "paid_at": paid_at,
             "tenders": [tender.model_dump(exclude_none=True)],
-            "terms": terms.model_dump(),
+            "terms": terms.kept(),
         }
         if pickup_number is not None:
             changes["pickup_number"] = pickup_number

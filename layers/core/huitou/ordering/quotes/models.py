@@ -8,7 +8,7 @@ from huitou.catalog.stores.models import Day
 from huitou.loyalty.points.models import PointsRules
 from huitou.loyalty.tiers.models import Level
 from huitou.promotions.discounts.models import Discount, Line, ReasonCode
-from huitou.runtime.documents import Record, Request
+from huitou.runtime.documents import Record, Request, Stored
 from huitou.runtime.limits import ShortText
 
 MAX_LINES = 50
@@ -113,7 +113,7 @@ class OfferRevision(Record):
 
 
 class PriceInputs(Record):
-    """All facts but the lines from which a price follows, kept to calculate it again later.
+    """All facts but the lines from which a price follows, to calculate it again later.
 
     `day` is the store's business day and `clock` its local time (HH:MM). `coupon_ids` are the
     coupons that the search could use; `named` says that the member chose them. `blocked` maps
@@ -138,3 +138,33 @@ class PriceInputs(Record):
     points: int = 0
     points_rules_revision: int = 1
     most_steps: int = 2_000
+
+
+class SharedInputs(Stored):
+    """The inputs that the prices of many orders have in common; stored once, and never changed.
+
+    `id` is a digest of the other fields, so equal inputs are the same document. A chain with fifty
+    offers would otherwise store the list of them with each order.
+    """
+
+    level: Level
+    tier_rules_revision: int
+    stacking_revision: int
+    offers: list[OfferRevision]
+    points_rules_revision: int
+    most_steps: int
+
+
+class OwnInputs(Record):
+    """The inputs that an order keeps itself; `shared` is the id of its `SharedInputs`.
+
+    The fields of `PriceInputs` that are missing here are fields of the order too. A field that has
+    its default isn't stored, so the defaults must never change.
+    """
+
+    shared: str
+    clock: str
+    first_order: bool = False
+    coupon_ids: list[str] = Field(default=[])
+    named: bool = True
+    blocked: dict[str, str] = Field(default={})

@@ -1,7 +1,7 @@
 """分账 (profit sharing): who shares in a store's orders, and how each order's money was divided."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -126,6 +126,15 @@ class Share(Stored):
 
     `look_at` is when the timer looks at the share next; absent if nothing is left to do.
     """
+
+    LEFT_OUT: ClassVar[dict[str, Any]] = {
+        "refunds": [],
+        "held": [],
+        "parts": [],
+        "accepted": False,
+        "refusals": 0,
+        "returns": [],
+    }
 
     member_id: str
     store_id: str | None = None
