@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from functools import cached_property
 from typing import Any
 
 from huitou.runtime.errors import Code, Lang, Refusal, Unavailable, all_codes
-from huitou.runtime.identity import internal_token
+from huitou.runtime.invoking import Invocation, InvokeFailed, invoke
 from huitou.runtime.settings import CloudSettings
 
 TIMEOUT_S = 10
@@ -41,37 +40,13 @@ class Functions:
         self._timeout_s = timeout_s
         self._secret = internal_secret
 
-    @cached_property
-    def _client(self) -> Any:
-        from tencentcloud.common.credential import Credential
-        from tencentcloud.common.profile.client_profile import ClientProfile
-        from tencentcloud.common.profile.http_profile import HttpProfile
-        from tencentcloud.scf.v20180416.scf_client import ScfClient
-
-        here = self._settings
-        profile = HttpProfile(
-            protocol=here.protocol,
-            endpoint=here.endpoint,
-            reqTimeout=self._timeout_s,
-            keepAlive=True,
-        )
-        credential = Credential(here.secret_id, here.secret_key, here.session_token)
-        return ScfClient(credential, here.region, ClientProfile(httpProfile=profile))
-
     def start(self, function: str, event: Mapping[str, Any]) -> None:
         """Start a function asynchronously; returns when the platform has accepted the call."""
         self._invoke(function, event, "Event")
 
     def call(self, function: str, event: Mapping[str, Any]) -> dict[str, Any]:
         """Call a function and return its whole answer, also if it refused."""
-        result = self._invoke(function, event, "RequestResponse")
-        try:
-            answer = json.loads(result.RetMsg)
-        except ValueError:
-            answer = None
-        if not isinstance(answer, dict) or "ok" not in answer:
-            raise Unavailable(detail=f"{function}: {result.ErrMsg or result.RetMsg}")
-        return answer
+        return answer_in(function, self._invoke(function, event, "RequestResponse"))
 
     def ask(self, function: str, event: Mapping[str, Any]) -> Any:
         """Call a function and return its answer's `data`; raises RefusedThere if it refused."""
@@ -80,22 +55,23 @@ class Functions:
             return answer["data"]
         raise RefusedThere(answer["error"])
 
-    def _invoke(self, function: str, event: Mapping[str, Any], invocation: str) -> Any:
-        from tencentcloud.common.exception.tencent_cloud_sdk_exception import (
-            TencentCloudSDKException,
-        )
-        from tencentcloud.scf.v20180416.models import InvokeRequest
-
-        request = InvokeRequest()
-        request.FunctionName = function
-        request.Namespace = self._settings.namespace
-        request.InvocationType = invocation
-        # Call the live version; without this the API calls the version uploaded last.
-        request.Qualifier = "$DEFAULT"
-        request.ClientContext = json.dumps(
-            {**event, "token": internal_token(self._secret, function)}, ensure_ascii=False
-        )
+    def _invoke(
+        self, function: str, event: Mapping[str, Any], invocation: Invocation
+    ) -> dict[str, Any]:
         try:
-            return self._client.Invoke(request).Result
-        except TencentCloudSDKException as error:
+            return invoke(
+                self._settings, self._secret, function, event, invocation, self._timeout_s
+            )
+        except InvokeFailed as error:
             raise Unavailable(detail=f"{function}: {error.code}") from error
+
+
+def answer_in(function: str, result: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the answer of a function that was called; Unavailable if the call failed."""
+    try:
+        answer = json.loads(result.get("RetMsg") or "")
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict) or "ok" not in answer:
+        raise Unavailable(detail=f"{function}: {result.get('ErrMsg') or result.get('RetMsg')}")
+    return answer
