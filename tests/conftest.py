@@ -12,6 +12,7 @@ import guard
 import hunting  # noqa: F401  # Registers Hypothesis's profiles before tests are imported.
 from answers import CheckedClient
 from chain_data import FakeClock, empty, filled, load_chain
+from due_writes import DueWrites
 from huitou.runtime.database import Database, Document, connect
 from huitou.runtime.declarations import declare
 from localcloud.cloud import LocalCloud
@@ -67,20 +68,31 @@ def mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mongod]:
 
 
 @pytest.fixture(scope="session")
-def declared(mongod: Mongod) -> Iterator[Database]:
+def due_writes() -> DueWrites:
+    return DueWrites()
+
+
+@pytest.fixture(scope="session")
+def declared(mongod: Mongod, due_writes: DueWrites) -> Iterator[Database]:
     """Declare one database for the session, because declaring takes half a second."""
-    database = connect(mongod.uri, "tests")
+    database = due_writes.connecting(lambda: connect(mongod.uri, "tests"))
     declare(database)
     yield database
     database.client.close()
 
 
 @pytest.fixture
-def database(declared: Database) -> Database:
-    """Return the declared database without documents."""
+def database(declared: Database, due_writes: DueWrites) -> Iterator[Database]:
+    """Return the declared database without documents.
+
+    After the test: whatever was made due was told to `Followers`, so that somebody follows at once.
+    """
     empty(declared)
     declared.cache.clear()
-    return declared
+    due_writes.forget()
+    with due_writes.listening():
+        yield declared
+    assert due_writes.untold() == set(), "made due, and no follower is started"
 
 
 @pytest.fixture

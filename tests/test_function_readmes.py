@@ -59,7 +59,7 @@ def test_the_table_of_timers_equals_the_bundles_timers(function: str) -> None:
 def test_the_readme_names_the_changes_that_start_the_function(function: str) -> None:
     for trigger in TRIGGERS:
         if trigger.function == function:
-            assert f"trigger-relay for {trigger.collection}" in readme(function)
+            assert f"Started for {trigger.collection}" in readme(function)
 
 
 @every_function

@@ -139,7 +139,7 @@ def test_every_other_session_works(cloud: LocalCloud, client: LocalCloudClient, 
 def test_deploying_to_an_environment_works_as_printed(tmp_path: Path) -> None:
     """Run the commands for Tencent Cloud against the local API."""
     [session] = [block for block in every_block() if ON_TENCENT in block]
-    with LocalCloud(tmp_path, relay=False) as cloud:
+    with LocalCloud(tmp_path) as cloud:
         account = cloud.target.account
         values = {
             **cloud.target.variables,
@@ -163,7 +163,7 @@ def test_commands_for_bill_rules_and_wechat_pay_modes_work_as_printed(tmp_path: 
     """Nobody has paid in this chain, so its last bill agrees."""
     sessions = [block for block in every_block() if any(words in block for words in OF_MONEY)]
     assert len(sessions) == 3
-    with LocalCloud(tmp_path, relay=False):
+    with LocalCloud(tmp_path):
         done = run("\n".join(sessions), tmp_path)
     assert done.returncode == 0, done.stderr + done.stdout
     assert "agrees" in done.stdout
@@ -175,7 +175,7 @@ def test_commands_for_bill_rules_and_wechat_pay_modes_work_as_printed(tmp_path: 
 
 def test_tier_rules_are_tried_and_applied_as_printed(tmp_path: Path) -> None:
     sessions = [block for block in every_block() if OF_TIERS in block]
-    with LocalCloud(tmp_path, relay=False):
+    with LocalCloud(tmp_path):
         done = run("\n".join(sessions), tmp_path)
     assert done.returncode == 0, done.stderr + done.stdout
     assert "members" in done.stdout

@@ -1,7 +1,7 @@
 """coupon-issue: issues the coupons of tiers, months and birthdays; marks and takes back others.
 
-Started by trigger-relay for accounts whose benefits are due, and by its own timer. Not callable
-by members (the welcome coupon is taken through member-profile).
+Started for accounts whose benefits are due, by the function that made it due, and by its own timer.
+Not callable by members (the welcome coupon is taken through member-profile).
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """points-sync: settles orders: points, spend and coupon, once per order and state.
 
-trigger-relay starts it for orders whose settlement is due. Its own timer starts it too: it settles
-orders whose event was lost, gives back points that were set aside and forgotten, lets points expire
-or become usable on their day, and closes months that are over. Internal callers, who vouch for
-staff, adjust points, merge members and ask for statements and for what is owed; games set points
-aside and use them, and reviews earn a bonus. Members can't call it.
+Started for orders whose settlement is due, by the function that made it due. Its own timer starts
+it too: it settles orders whose call was lost, gives back points that were set aside and forgotten,
+lets points expire or become usable on their day, and closes months that are over. Internal callers,
+who vouch for staff, adjust points, merge members and ask for statements and for what is owed; games
+set points aside and use them, and reviews earn a bonus. Members can't call it.
 """
 
 from __future__ import annotations

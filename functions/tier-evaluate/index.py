@@ -1,8 +1,8 @@
 """tier-evaluate: brings members' tiers up to what their figures deserve; tries and applies rules.
 
-trigger-relay starts it for accounts whose tier review is due. Its own timer starts it too: it finds
-members whose review or notice is due by the day, and goes on rolling out new rules. Internal
-callers (the CLI, the console) try and apply rules. Members can't call it.
+Started for accounts whose tier review is due, by the function that made it due. Its own timer
+starts it too: it finds members whose review or notice is due by the day, and goes on rolling out
+new rules. Internal callers (the CLI, the console) try and apply rules. Members can't call it.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
 """trigger-relay: turns changes in the database into calls of the functions that follow them.
 
+It is for writers outside our functions, and off unless its timer is deployed (see its README).
 Started by its timer every minute: one relays until its time is over, a successor waits for the
 hand-over, the others return at once. Not callable by members.
 """

@@ -29,7 +29,7 @@ def main() -> None:
     \b
     scripts/huitou up                            the whole cloud on this machine, until Ctrl-C
     scripts/huitou deploy                        bring the bundle to it, or to Tencent Cloud
-    scripts/huitou status                        versions, timers, relay, dead letters
+    scripts/huitou status                        versions, timers, dead letters
     scripts/huitou cost                          what a month costs, from measured calls
     scripts/huitou invoke store-menu '{"action": "stores"}' --as alice
     scripts/huitou import orders till.csv --map member=card,paid_at=time,amount=total

@@ -1,4 +1,4 @@
-"""`status`: what is deployed, the timers' next firings, the relay's lag, the dead letters."""
+"""`status`: what is deployed, the timers' next firings, what followers have to do, dead letters."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ from localcloud.timers import ZONE, next_firing
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
 @environment_options
 def status(environment: Environment, as_json: bool) -> None:
-    """Show an environment: functions with their live version, timers, relay, dead letters.
+    """Show an environment: functions with live version and timers, waiting changes, dead letters.
 
-    The relay's lag is how long the oldest change that functions must follow has been waiting.
+    A change waits until the function that follows it has run: an order for its points, an account
+    for its tier or its coupons.
     """
     with environment.open(deploy=False) as place:
         report = _report(place)
@@ -114,7 +115,7 @@ def _print(report: dict[str, Any]) -> None:
     if "unhealthy" in report:
         console.print(f"[bold red]{report['unhealthy']}[/]; scripts/huitou deploy, then logs")
         return
-    console.print(_relay_sentence(report["relay"]))
+    console.print(_waiting_sentence(report["relay"]))
     letters = report["dead_letters"]
     console.print(
         f"{letters} dead letters: see dead-letters list" if letters else "no dead letters",
@@ -124,12 +125,11 @@ def _print(report: dict[str, Any]) -> None:
         console.print(f"undelivered: {lost['function']}: {lost['error']}", style="red")
 
 
-def _relay_sentence(relay: dict[str, Any]) -> str:
-    if not relay["alive"]:
-        return "[bold red]the relay does not run[/]; timers do its work, minutes later"
-    waiting = ", ".join(f"{n} {name}" for name, n in relay["due"].items() if n)
-    lag = relay["lag_s"]
-    return f"the relay runs; {f'lag {lag:.1f} s: {waiting}' if lag else 'nothing is waiting'}"
+def _waiting_sentence(relay: dict[str, Any]) -> str:
+    counts = ", ".join(f"{n} for {name}" for name, n in relay["due"].items() if n)
+    waiting = f"waiting: {counts}" if counts else "nothing is waiting"
+    since = f", the oldest order for {relay['lag_s']:.0f} s" if relay["lag_s"] >= 1 else ""
+    return f"{waiting}{since}{'; the relay runs' if relay['alive'] else ''}"
 
 
 def _local(moment: str | None) -> str:

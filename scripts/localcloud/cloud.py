@@ -26,6 +26,7 @@ from deployment.target import Target
 from huitou.integrations.functions import Functions
 from huitou.runtime.database import Database, connect
 from huitou.runtime.identity import internal_token
+from huitou.runtime.relay import NAME as RELAY
 from huitou.runtime.settings import CloudSettings, Settings
 from huitou.runtime.triggers import DUE, TRIGGERS
 from localcloud.clock import LocalClock
@@ -35,7 +36,7 @@ from localcloud.keys import load_secrets, own_folder
 from localcloud.mini_program import MiniProgramStandIn
 from localcloud.mongod import Mongod, check_replica_set, kept_ports
 from localcloud.platform import Platform
-from localcloud.registry import Registry, Trigger
+from localcloud.registry import DEFAULT, Registry, Trigger
 from localcloud.storage import StorageStandIn
 from localcloud.target import DEFAULT_DATA, NAMESPACE, REGION, local_cloud_target
 from localcloud.tencent.api import TencentApi
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 MAX_UPLOAD_BYTES = 128 * 1024 * 1024
 THREADS = 320  # More than callers of one test at once: a call that waits holds one.
 CONNECTIONS = 2_000  # Clients keep theirs for their next call, so there are more than calls.
+RELAY_CRON = "0 * * * * * *"
 _SAMPLE = "sample_data"
 # The running relay keeps its place, and staff their accounts.
 KEPT_ON_RESET = ("leases", "relay_state", "staff", "staff_sessions", "staff_changes")
@@ -66,13 +68,16 @@ def deploy_to(target: Target, progress: Progress = lambda _: None) -> list[Step]
 
 
 class LocalCloud:
-    """One local cloud on one data folder; `start` and `stop` it, or use it as a context."""
+    """One local cloud on one data folder; `start` and `stop` it, or use it as a context.
+
+    With `relay`, trigger-relay's timer is switched on too, as for writers outside our functions.
+    """
 
     def __init__(
         self,
         data: Path = DEFAULT_DATA,
         *,
-        relay: bool = True,
+        relay: bool = False,
         deploy: bool = True,
         mongodb_uri: str | None = None,
     ) -> None:
@@ -105,7 +110,20 @@ class LocalCloud:
 
     def _triggers(self) -> list[Trigger]:
         found = self.registry.triggers()
-        return [t for t in found if self._relay or t.function != "trigger-relay"]
+        return [*found, self.relay_timer] if self._relay else found
+
+    @property
+    def relay_timer(self) -> Trigger:
+        """The timer that functions/trigger-relay/README.md adds to `cloudbaserc.json`."""
+        return Trigger(
+            function=RELAY,
+            name="relay",
+            cron=RELAY_CRON,
+            message=self.token(RELAY),
+            qualifier=DEFAULT,
+            enabled=True,
+            added_at="",
+        )
 
     @property
     def url(self) -> str:
@@ -266,7 +284,7 @@ class LocalCloud:
     def drain(self, within_s: float = 10.0) -> bool:
         """Wait until no asynchronous call is under way and no marker is due; False if time ran out.
 
-        What stays due then (the relay is off, or something is a dead letter) is the timers'.
+        What stays due then (a call was lost, or something is a dead letter) is the timers'.
         """
         deadline = time.monotonic() + within_s
         quiet = 0

@@ -31,7 +31,7 @@ def empty_cloud(mongod: Mongod, tmp_path_factory: pytest.TempPathFactory) -> Ite
 @pytest.fixture(scope="session")
 def bare_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
     """Run a local cloud with its own database, for tests that deploy to it."""
-    with LocalCloud(tmp_path_factory.mktemp("bare"), relay=False, deploy=False) as running:
+    with LocalCloud(tmp_path_factory.mktemp("bare"), deploy=False) as running:
         yield running
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from bootstrap import ROOT
 from deployments import emptied
+from huitou.runtime.triggers import TRIGGERS
 from localcloud.cloud import LocalCloud
 from test_readme import run
 
@@ -26,11 +27,12 @@ def test_the_commands_print_plan_and_result(cloud: LocalCloud, tmp_path: Path) -
     with LocalCloud(tmp_path) as up:
         again = run("scripts/huitou deploy", tmp_path)
         assert again.returncode == 0, again.stderr
-        assert "nothing to do: 44 things unchanged" in again.stdout
+        assert "nothing to do: 43 things unchanged" in again.stdout
         shown = run("scripts/huitou status --json", tmp_path)
         report = json.loads(shown.stdout)
         assert {f["name"] for f in report["functions"]} == set(up.registry.functions)
-        assert report["relay"]["alive"]
+        nothing = {trigger.function: 0 for trigger in TRIGGERS}
+        assert report["relay"] == {"alive": False, "due": nothing, "lag_s": 0.0}
         assert report["dead_letters"] == 0
         run('scripts/huitou invoke store-menu \'{"action": "stores"}\' --as bob', tmp_path)
         logs = run("scripts/huitou logs store-menu --json", tmp_path)

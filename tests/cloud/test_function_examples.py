@@ -23,7 +23,7 @@ FUNCTIONS = [table.function for table in read_tables() if table.member or table.
 @pytest.fixture(scope="module")
 def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CheckedClient]:
     """Run a fresh local cloud with the sample chain at noon, as the READMEs assume."""
-    with LocalCloud(Path(tmp_path_factory.mktemp("cloud")), relay=False) as cloud:
+    with LocalCloud(Path(tmp_path_factory.mktemp("cloud"))) as cloud:
         client = CheckedClient(cloud.url, cloud.vendor_url, cloud.data)
         cloud.set_clock(FIRST_DAY.replace(hour=12), stands=True)
         load(client)

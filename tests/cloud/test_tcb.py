@@ -34,7 +34,7 @@ NAMES = sorted(path.parent.name for path in ROOT.glob("functions/*/index.py"))
 @pytest.fixture(scope="module")
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
     """Run a local cloud without functions; our own command publishes its layers."""
-    with LocalCloud(tmp_path_factory.mktemp("tcb"), relay=False, deploy=False) as cloud:
+    with LocalCloud(tmp_path_factory.mktemp("tcb"), deploy=False) as cloud:
         yield cloud
 
 

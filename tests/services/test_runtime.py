@@ -18,7 +18,8 @@ from huitou.runtime.database import Database, connect, connect_for_waiting
 from huitou.runtime.dead_letters import find_letter, forget_letter, list_letters, record_letter
 from huitou.runtime.declarations import declarations, declare, migrations
 from huitou.runtime.migrations import Migration
-from huitou.runtime.relay import NAME, Relay
+from huitou.runtime.relay import NAME, Relay, health
+from huitou.runtime.triggers import TRIGGERS
 from localcloud.mongod import Mongod, NoMongoDB, check_replica_set, find_binary
 
 
@@ -44,6 +45,9 @@ def test_an_expired_lease_is_taken_over_and_its_old_holder_cannot_renew(database
     assert second.fence > first.fence
     assert not leases.renew(database, first)
     assert 50 < leases.seconds_until_handover(database, "x") <= 60
+
+
+FOLLOWING = [trigger.function for trigger in TRIGGERS]
 
 
 class Started:
@@ -168,6 +172,21 @@ def test_a_second_relay_ends_while_the_first_one_runs(database: Database, mongod
     database.collection("leases").update_one({"_id": NAME}, {"$inc": {"fence": 1}})
     alive.join(10)
     assert not alive.is_alive()
+
+
+def test_the_longest_wait_is_that_of_the_oldest_due_order(database: Database) -> None:
+    assert health(database) == {"alive": False, "due": dict.fromkeys(FOLLOWING, 0), "lag_s": 0.0}
+    order = {"member_id": "m", "status": "paid", "payable_fen": 1, "points_used": 0, "version": 1}
+    orders = database.collection("orders")
+    now = time.time()
+    # Orders of an earlier version keep no moment; a settled order waits for nothing.
+    orders.insert_one({"_id": "old", "settlement": "due", **order})
+    orders.insert_one({"_id": "a", "settlement": "due", "settlement_since": now - 50, **order})
+    orders.insert_one({"_id": "b", "settlement": "due", "settlement_since": now - 20, **order})
+    orders.insert_one({"_id": "c", "settlement": "done", "settlement_since": now - 90, **order})
+    found = health(database)
+    assert found["due"]["points-sync"] == 3
+    assert 50 <= found["lag_s"] < 80
 
 
 def test_a_refund_that_ends_during_the_migration_stays_ended(database: Database) -> None:

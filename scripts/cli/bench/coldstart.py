@@ -37,7 +37,7 @@ def coldstart(runs: int, as_json: bool) -> None:
     The floor is a process of the same interpreter that imports pymongo from the same layer and
     gets one answer from the same MongoDB. Floor and functions are measured in turn.
     """
-    with scratch_folder() as data, LocalCloud(data, relay=False) as cloud:
+    with scratch_folder() as data, LocalCloud(data) as cloud:
         client = LocalCloudClient(cloud.url, cloud.vendor_url, data)
         load(client)
         client.member_call("member-profile", "bench", {"action": "login"})

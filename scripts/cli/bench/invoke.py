@@ -52,7 +52,7 @@ def invoke(runs: int, starts: int, as_json: bool) -> None:
     Python process and back (`ratio`: the warm call against it), and starting the interpreter
     (`cold_ratio`). A function's own time is its warm call's less the empty function's.
     """
-    with scratch_folder() as data, LocalCloud(data, relay=False) as cloud:
+    with scratch_folder() as data, LocalCloud(data) as cloud:
         client = LocalCloudClient(cloud.url, cloud.vendor_url, data)
         load(client)
         client.member_call("member-profile", "bench", {"action": "login"})

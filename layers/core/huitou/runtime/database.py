@@ -15,6 +15,7 @@ from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from huitou.runtime.cache import Cache
+from huitou.runtime.followers import Followers
 
 Document = dict[str, Any]
 Result = TypeVar("Result")
@@ -37,6 +38,7 @@ class Database:
         self.client = client
         self.name = name
         self.cache = Cache()
+        self.followers = Followers()
         self.mongo = client.get_database(name, write_concern=_MAJORITY)
         self._collections: dict[str, Collection[Document]] = {}
 

@@ -1,4 +1,4 @@
-"""The shapes in which the platform and the relay call a function.
+"""The shapes in which the platform, other functions and the relay call a function.
 
 Change events have CloudBase's CloudEvent format, with only the document's id in `data`. A handler
 reads the document itself, so a forged event can name a document but can't change what it says.
@@ -26,7 +26,7 @@ def change_event(collection: str, document_id: str, operation: str, at: datetime
     return {
         "specversion": "1.0",
         "id": f"{collection}:{document_id}:{int(at.timestamp() * 1000)}",
-        "source": f"huitou/trigger-relay/{collection}",
+        "source": f"huitou/{collection}",
         "type": f"com.tcb.database.{operation}",
         "subject": collection,
         "time": at.isoformat(),

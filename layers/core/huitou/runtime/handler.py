@@ -1,8 +1,9 @@
 """The one entrance to a function: find out how a call came in ("door"), dispatch, answer.
 
 There are these doors, checked in this order: members (the platform's context has an OpenID),
-HTTP access, and internal callers with the function's token: timers, the relay's changes, and
-actions from the CLI. A door that a function does not open is shut for everybody.
+HTTP access, and internal callers with the function's token: timers, changes that other
+functions or the relay tell, and actions from the CLI. A door that a function does not open is shut
+for everybody.
 """
 
 from __future__ import annotations
@@ -203,6 +204,7 @@ def serve(
         _log_fault(call, error)
         return _refused(call, HuitouError(Code.INTERNAL), http)
     finally:
+        _start_followers(call)
         log(
             "call",
             function=function,
@@ -213,6 +215,17 @@ def serve(
             ms=round((time.monotonic() - started) * 1000, 1),
             cold=cold,
         )
+
+
+def _start_followers(call: Call) -> None:
+    """Start what must follow this call's changes, however it ended: a part may be committed."""
+    database: Database | None = call.__dict__.get("database")  # A call may need none.
+    if database is None or not database.followers:
+        return
+    try:
+        database.followers.start(call.settings, call.function, call.event)
+    except Exception as error:  # The call's own work is done: its answer must not suffer.
+        _log_fault(call, error)
 
 
 def _known_action(name: object, *tables: Mapping[str, Action] | None) -> str | None:

@@ -1,8 +1,9 @@
 """Who is calling. Only the platform's context tells it; the event never does.
 
 A client can put anything into an event, also `userInfo` and fields that look like HTTP, and in a
-reused instance `os.environ` may still name the previous caller. Internal callers (timers, the
-relay, the CLI) send a token; it is made from the internal secret and differs for each function.
+reused instance `os.environ` may still name the previous caller. Internal callers (timers,
+other functions, the CLI) send a token; it is made from the internal secret and differs for each
+function.
 """
 
 from __future__ import annotations

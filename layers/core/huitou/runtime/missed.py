@@ -1,8 +1,8 @@
 """Events that a function may have missed: what is due although nobody will call for it again.
 
 The platform tries an event three times and drops it. What an outage left behind would wait for
-the function's timer, for minutes. So whoever comes first after it looks for what is due: the relay
-when it begins, and an instance in its first call and in the first one after a failed one.
+the function's timer, for minutes. So whoever comes first after it looks for what is due: an
+instance in its first call and in the first one after a failed one, and the relay when it begins.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
-"""The relay: our own database triggers. It turns changes in MongoDB into calls of functions.
+"""The relay: database triggers for writers outside our functions, which start followers themselves.
 
+It turns changes in MongoDB into calls of functions.
 One relay runs at a time, under a fenced lease. It reads the change stream from the stored resume
 token, calls each trigger's function in batches of ids, and stores the token only after the calls
 were accepted. So after a crash a batch may be sent twice, but none is lost. If the server can't
@@ -245,10 +246,11 @@ def _is_for(trigger: Trigger, change: Document) -> bool:
 
 
 def health(database: Database) -> dict[str, Any]:
-    """Tell whether a relay is alive, how much is due for each trigger, and how far behind it is.
+    """Tell whether a relay is alive, how much is due for each trigger, and for how long.
 
-    `lag_s` is the time in seconds since the relay last stored its position, if something is due;
-    otherwise 0. Counting stops at `MOST_COUNTED` documents for each trigger.
+    `lag_s` is how many seconds the oldest due document has been waiting, of those that keep the
+    moment in `<marker>_since`, as orders do; 0 if none waits. Counting stops at `MOST_COUNTED`
+    documents for each trigger.
     """
     due = {
         trigger.function: database.collection(trigger.collection).count_documents(
@@ -256,13 +258,20 @@ def health(database: Database) -> dict[str, Any]:
         )
         for trigger in TRIGGERS
     }
-    moved = database.collection("relay_state").aggregate(
-        [
-            {"$match": {"_id": NAME}},
-            {"$project": {"ago_ms": {"$subtract": ["$$NOW", "$at"]}}},
-        ]
-    )
-    ago_s = next((row["ago_ms"] / 1000 for row in moved), None)
+    waiting = [_longest_wait_s(database, trigger) for trigger in TRIGGERS]
     alive = leases.seconds_until_handover(database, NAME) > 0
-    lag_s = round(max(0.0, ago_s), 1) if any(due.values()) and ago_s is not None else 0.0
-    return {"alive": alive, "due": due, "lag_s": lag_s}
+    return {"alive": alive, "due": due, "lag_s": round(max(0.0, *waiting), 1)}
+
+
+def _longest_wait_s(database: Database, trigger: Trigger) -> float:
+    """Return for how many seconds the oldest due document waits, if `<marker>_since` is kept."""
+    since = trigger.marker + "_since"
+    found = database.collection(trigger.collection).aggregate(
+        [
+            {"$match": {trigger.marker: DUE, since: {"$gt": 0}}},
+            {"$limit": MOST_COUNTED},
+            {"$group": {"_id": None, "first": {"$min": f"${since}"}}},
+        ],
+        hint=f"{trigger.marker}_due",
+    )
+    return next((time.time() - float(row["first"]) for row in found), 0.0)

@@ -84,7 +84,7 @@ class Settings:
 
     @property
     def internal_secret(self) -> bytes:
-        """The secret with which timers, the relay and the CLI prove who they are."""
+        """The secret with which timers, other functions and the CLI prove who they are."""
         secret = self._required("HUITOU_INTERNAL_SECRET").encode()
         if len(secret) < 32:
             raise ConfigurationError("HUITOU_INTERNAL_SECRET", "must have at least 32 characters")

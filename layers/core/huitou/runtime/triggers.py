@@ -1,8 +1,9 @@
 """The table of database triggers: which change of which document starts which function.
 
-If other functions must react to a change, the same write sets a marker field to "due". The relay
-turns such changes into calls. If an event is lost, the function's own timer finds the document
-by the same marker.
+If other functions must react to a change, the same write sets a marker field to "due". Who writes
+it tells `Followers`, which start the function after the commit; for writers outside our functions
+the relay does so. If a call is lost, the function's own timer finds the document by the same
+marker.
 """
 
 from __future__ import annotations

@@ -31,6 +31,7 @@ class PointsRepository:
         self._cache = database.cache
         self._entries = database.collection("points_entries")
         self._accounts = database.collection("accounts")
+        self._followers = database.followers
         self._rules = database.collection("rules")
 
     def open_accounts(self, member_ids: list[str], session: ClientSession) -> None:
@@ -88,16 +89,18 @@ class PointsRepository:
             self._entries.insert_one(entries[0], session=session)
         elif entries:
             self._entries.insert_many(entries, session=session)
-        if len(changed) == 1:
-            where, update = _update(changed[0], other_fields)
-            matched = self._accounts.update_one(where, update, session=session).matched_count
-        elif changed:
-            updates = [UpdateOne(*_update(book, other_fields)) for book in changed]
-            matched = self._accounts.bulk_write(updates, session=session).matched_count
+        updates = [_update(book, other_fields) for book in changed]
+        if len(updates) == 1:
+            matched = self._accounts.update_one(*updates[0], session=session).matched_count
+        elif updates:
+            writes = [UpdateOne(*update) for update in updates]
+            matched = self._accounts.bulk_write(writes, session=session).matched_count
         else:
             return
         if matched != len(changed):
             raise HuitouError(Code.INTERNAL, field="version")
+        for where, update in updates:
+            self._followers.written("accounts", [where["_id"]], update.get("$set", {}))
 
     def due(self, today: str) -> Iterator[str]:
         """Yield members whose accounts have something due by today, the longest due first."""

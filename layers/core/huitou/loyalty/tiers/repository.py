@@ -35,6 +35,7 @@ class TierRepository:
     def __init__(self, database: Database) -> None:
         self._cache = database.cache
         self._accounts = database.collection("accounts")
+        self._followers = database.followers
         self._members = database.collection("members")
         self._changes = database.collection("tier_changes")
         self._rules = database.collection("rules")
@@ -139,16 +140,25 @@ class TierRepository:
 
         If an order settled in between, its review is due, and the account is evaluated again.
         """
-        guard, update = _storing(seen, evaluation, monthly_on)
-        return self._accounts.update_one(guard, update, session=session).matched_count == 1
+        return self._write(*_storing(seen, evaluation, monthly_on), session)
 
     def store_many(
         self, stored: Sequence[tuple[TierAccount, Evaluation, str | None]], session: ClientSession
     ) -> bool:
         """Write evaluations as `store` does; False if one of the accounts has changed."""
-        writes = [UpdateOne(*_storing(*one)) for one in stored]
+        updates = [_storing(*one) for one in stored]
+        writes = [UpdateOne(*update) for update in updates]
         done = self._accounts.bulk_write(writes, ordered=False, session=session)
+        for guard, update in updates:
+            self._followers.written("accounts", [guard["_id"]], update["$set"])
         return done.matched_count == len(writes)
+
+    def _write(self, guard: Document, update: Document, session: ClientSession | None) -> bool:
+        """Update an account; False if it has changed. Starts the functions that follow."""
+        matched = self._accounts.update_one(guard, update, session=session).matched_count == 1
+        if matched:
+            self._followers.written("accounts", [guard["_id"]], update["$set"])
+        return matched
 
     def append(self, change: TierChange, session: ClientSession) -> None:
         self._changes.insert_one(change.document(), session=session)
@@ -181,34 +191,27 @@ class TierRepository:
             "tier_base": base.model_dump(exclude_none=True),
         }
         # Guarded by the version read before: an order may have raised the member meanwhile.
-        moved = self._accounts.update_one(
-            {"_id": seen.id, "version": seen.version},
-            {
-                "$set": {**tier, "tier_review": DUE},
-                "$unset": {"review_on": ""},
-                "$inc": {"version": 1},
-            },
-            session=session,
-        )
-        return moved.matched_count == 1
+        update = {
+            "$set": {**tier, "tier_review": DUE},
+            "$unset": {"review_on": ""},
+            "$inc": {"version": 1},
+        }
+        return self._write({"_id": seen.id, "version": seen.version}, update, session)
 
     def promise(self, seen: TierAccount, base: TierBase, session: ClientSession) -> bool:
         """Add a promise to an account that stands higher; False if the account has changed."""
         changes = {"tier_base": base.model_dump(exclude_none=True), "tier_review": DUE}
-        moved = self._accounts.update_one(
-            {"_id": seen.id, "version": seen.version},
-            {"$set": changes, "$inc": {"version": 1}},
-            session=session,
-        )
-        return moved.matched_count == 1
+        update = {"$set": changes, "$inc": {"version": 1}}
+        return self._write({"_id": seen.id, "version": seen.version}, update, session)
 
     def leave(self, seen: TierAccount) -> bool:
         """Mark a forgotten account as reviewed; False if it has changed since it was read."""
-        moved = self._accounts.update_one(
-            {"_id": seen.id, "version": seen.version},
-            {"$set": {"tier_review": DONE}, "$unset": {"review_on": ""}, "$inc": {"version": 1}},
-        )
-        return moved.matched_count == 1
+        update: Document = {
+            "$set": {"tier_review": DONE},
+            "$unset": {"review_on": ""},
+            "$inc": {"version": 1},
+        }
+        return self._write({"_id": seen.id, "version": seen.version}, update, None)
 
     def set_fields(
         self, member_ids: Sequence[str], changes: Document, session: ClientSession
@@ -227,6 +230,7 @@ class TierRepository:
             {name: fields for name, fields in update.items() if fields},
             session=session,
         )
+        self._followers.written("accounts", member_ids, update["$set"])
 
     def raised_by_rules(self, revision: int) -> int:
         """Return how many members the roll-out of a revision has raised."""
@@ -259,16 +263,13 @@ class TierRepository:
 
     def benefits_granted(self, member_id: str, standing: Standing) -> bool:
         """Clear the marker; False if the tier has changed, so that there is more to grant."""
-        cleared = self._accounts.update_one(
-            {
-                "_id": member_id,
-                "benefits": DUE,
-                "tier.level": standing.level,
-                "tier.since_day": standing.since_day,
-            },
-            {"$set": {"benefits": DONE}},
-        )
-        return cleared.matched_count == 1
+        standing_there = {
+            "_id": member_id,
+            "benefits": DUE,
+            "tier.level": standing.level,
+            "tier.since_day": standing.since_day,
+        }
+        return self._write(standing_there, {"$set": {"benefits": DONE}}, None)
 
     def monthly_granted(self, seen: TierAccount, following: str | None) -> bool:
         """Move on to the next month; False if the tier has changed: then there is more to grant."""

@@ -48,7 +48,7 @@ class HomeAnswer(Answer):
 class AlarmsAnswer(Answer):
     """What needs somebody's attention: counts, at most `most` of each.
 
-    `relay_lag_s` is how many seconds ago the relay last stored its position, if a change is due.
+    `relay_lag_s` is how many seconds the oldest paid order has been waiting for its points.
     `differences` counts unresolved ones between our books and WeChat Pay's. `refunds` and
     `adjustments` wait for a decision. `sold_out` counts dishes that stores have sold out now.
     `skipped` counts the days of campaigns in the last week on which the timer came too late.

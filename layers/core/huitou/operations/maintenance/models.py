@@ -50,7 +50,7 @@ class LoadRequest(Request):
 
 
 class HealthRequest(Request):
-    """Ask for the state of the relay, and for the number of dead letters."""
+    """Ask what followers of changes still have to do, and for the number of dead letters."""
 
 
 class DeadLettersRequest(Request):
@@ -87,7 +87,7 @@ class LoadAnswer(Answer):
 
 
 class RelayHealth(Answer):
-    """The state of the relay: its lag, and the documents due, by the function that handles them."""
+    """Whether a relay runs, what is due for each following function, and the longest wait."""
 
     alive: bool
     due: dict[str, int]
@@ -95,7 +95,7 @@ class RelayHealth(Answer):
 
 
 class HealthAnswer(Answer):
-    """The state of the relay, and the number of dead letters."""
+    """What followers of changes still have to do, and the number of dead letters."""
 
     relay: RelayHealth
     dead_letters: int

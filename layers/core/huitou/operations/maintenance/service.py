@@ -89,7 +89,7 @@ class Maintenance:
         return LintAnswer(findings=[fault.finding(lang) for fault in found])
 
     def show_health(self) -> dict[str, Any]:
-        """Return the state of the relay and the number of dead letters."""
+        """Return what followers still have to do, and the number of dead letters."""
         return {"relay": health(self._database), "dead_letters": count_letters(self._database)}
 
     def list_dead_letters(self, limit: int) -> dict[str, Any]:

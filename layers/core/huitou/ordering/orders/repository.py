@@ -9,6 +9,7 @@ from typing import Any
 
 from pymongo import ReturnDocument
 from pymongo.client_session import ClientSession
+from pymongo.results import UpdateResult
 
 from huitou.ordering.orders.ledger_models import LEDGER_FIELDS, LedgerOrder
 from huitou.ordering.orders.models import Invoice, Moment, Order, Status, WeChatUpdate
@@ -23,6 +24,7 @@ DUE_AT_ONCE = 10_000  # One sweep reads so many; the next sweep finds the rest.
 class OrderRepository:
     def __init__(self, database: Database) -> None:
         self._orders = database.collection("orders")
+        self._followers = database.followers
         self._numbers = database.collection("pickup_numbers")
 
     def insert(self, order: Order, session: ClientSession) -> None:
@@ -60,8 +62,9 @@ class OrderRepository:
 
         The filter names the old status: if two callers saw the same status, only one succeeds.
         """
-        move = _move(order_id, to, at, actor, changes)
-        return self._orders.update_one(*move, session=session).matched_count == 1
+        where, update = _move(order_id, to, at, actor, changes)
+        moved = self._orders.update_one(where, update, session=session)
+        return self._is_written(order_id, moved, update)
 
     def pay(
         self, order_id: str, at: datetime, session: ClientSession | None, changes: Document
@@ -71,7 +74,10 @@ class OrderRepository:
         found = self._orders.find_one_and_update(
             *move, projection={"member_id": 1}, session=session
         )
-        return str(found["member_id"]) if found else None
+        if found is None:
+            return None
+        self._followers.written("orders", [order_id], changes)
+        return str(found["member_id"])
 
     def put_refunds(
         self, before: Order, after: Order, moments: list[Moment], due: bool, session: ClientSession
@@ -103,6 +109,12 @@ class OrderRepository:
         moved = self._orders.update_one(
             {"_id": before.id, "version": before.version}, update, session=session
         )
+        return self._is_written(before.id, moved, update)
+
+    def _is_written(self, order_id: str, moved: UpdateResult, update: Document) -> bool:
+        """Tell whether an update found its order; if so, functions that follow it are started."""
+        if moved.matched_count == 1:
+            self._followers.written("orders", [order_id], update["$set"])
         return moved.matched_count == 1
 
     def next_number(self, store_id: str, day: str) -> int:
@@ -184,6 +196,7 @@ class OrderRepository:
             projection=LEDGER_FIELDS,
             session=session,
         )
+        self._followers.written("orders", [order_id], {"settlement": DONE})
         return LedgerOrder.model_validate(found) if found else None
 
 
