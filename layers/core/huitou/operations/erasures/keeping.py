@@ -70,7 +70,7 @@ class Kept(NamedTuple):
     how_long: str
 
 
-# The ledger entry of an imported balance stays, too, under `migrate:<source>:<id>`, and the till's id
+# The ledger entry of an imported balance stays under `migrate:<source>:<id>`, and the till's id
 # is often a phone. This name keeps the balance from entering twice when the same file comes again,
 # also where an earlier version imported it: a hash would have to be looked for beside each old
 # name for ever. The accounting law wants the entry; after an erasure it leads to no identity, so
