@@ -61,9 +61,8 @@ class PhoneNumbers(Protocol):
 
 PHONE_STAYS = timedelta(days=1)  # A number that moved stays so long, so that nobody plays with it.
 
-# Binds a member who registers with a friend's code to that friend. It is called with the member's
-# id, the scene, the hash of their network and the registration's own transaction, and returns
-# False if the code belongs to nobody.
+# Binds a new member to the friend whose code they came with. It takes the member's id, the scene,
+# the hash of their network and the registration's transaction; False if the code is nobody's.
 Bind = Callable[[str, str, str | None, ClientSession], bool]
 
 
@@ -111,9 +110,8 @@ class Members:
         new member id leads first to its own.
         """
         named = wechat_identity(appid, "")
-        found = [
-            name for name in self._members.identities_of(member_id) if name.id.startswith(named)
-        ]
+        names = self._members.identities_of(member_id)
+        found = [name for name in names if name.id.startswith(named)]
         found.sort(key=lambda name: (member_id not in (name.before or ()), bool(name.before)))
         return next((name.id[len(named) :] for name in found), None)
 

@@ -1,7 +1,5 @@
 """Answers of forms whose rules were stored, with what the linter finds odd about them."""
 
-from __future__ import annotations
-
 from huitou.coupons.issuing.models import TemplateAnswer
 from huitou.loyalty.tier_rollouts.models import RunAnswer
 from huitou.marketing.linter.models import Finding
