@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 
 from at_once import at_once
@@ -289,10 +291,16 @@ def test_an_order_that_was_taken_back_is_not_given_back_again(till: Till) -> Non
     assert till.differences() == []
 
 
-def test_two_imports_at_once_give_each_order_back_once(chain: Database, clock: FakeClock) -> None:
+@pytest.mark.parametrize("own_row", [False, True])
+def test_two_imports_at_once_give_each_order_back_once(
+    chain: Database, clock: FakeClock, own_row: bool
+) -> None:
     rows = rows_of(0)
     OrderImport(chain, clock, "huitou").run(ImportOrdersRequest(rows=rows))
-    back = [row.model_copy(update={"returned_fen": 1_000, "if_known": True}) for row in rows]
+    told = {"returned_fen": 1_000, "if_known": True}
+    if own_row:  # A refund's own row, two days after its order.
+        told["paid_on"] = date(2026, 1, 12)
+    back = [row.model_copy(update=told) for row in rows]
 
     def again() -> ImportReport:
         return OrderImport(chain, clock, "huitou").run(ImportOrdersRequest(rows=back))
