@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import shutil
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,11 @@ TOP_LEVEL = {
     "functions", "layers", "scripts", "tests", "cloudbaserc.json", "pyproject.toml", "README.md",
     "README.zh-CN.md",
 }  # fmt: skip
+
+
+@cache  # Several tests ask about each file of the layer.
+def imported(path: Path) -> tuple[str, ...]:
+    return tuple(imports(path))
 
 
 def target_of(module: str) -> tuple[str, str, str] | None:
@@ -62,7 +68,7 @@ def named(path: Path) -> str:
 
 @pytest.mark.parametrize("path", rules_of_areas(), ids=named)
 def test_rules_are_pure(path: Path) -> None:
-    for module in imports(path):
+    for module in imported(path):
         assert not module.startswith(("pymongo", "logging", "requests", "random", "secrets", "os"))
         assert not module.startswith(("huitou.runtime.database", "huitou.runtime.clock", "time"))
         assert not module.endswith(("service", "repository", "client"))
@@ -74,7 +80,7 @@ def test_rules_are_pure(path: Path) -> None:
 @pytest.mark.parametrize("path", sorted(LAYER.rglob("*.py")), ids=named)
 def test_a_domain_imports_only_itself_and_lower_domains(path: Path) -> None:
     here = path.relative_to(LAYER).parts[0]
-    for module in imports(path):
+    for module in imported(path):
         assert not module.startswith(("functions", "localcloud", "cli", "simulation"))
         domain = domain_of(module)
         if domain is not None and here in DOMAINS:
@@ -109,7 +115,7 @@ def test_the_command_house_shows_each_domain_and_each_import_that_runs_up(
 @pytest.mark.parametrize("path", sorted(LAYER.rglob("*.py")), ids=named)
 def test_a_file_imports_what_its_kind_may(path: Path) -> None:
     here = path.relative_to(LAYER)
-    for module in imports(path):
+    for module in imported(path):
         target = target_of(module)
         if (
             module.startswith("pymongo")
@@ -138,9 +144,22 @@ def test_a_function_is_a_thin_door(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     assert ast.get_docstring(tree), "says what starts it and who may call it, or what is in it"
     assert not [node for node in ast.walk(tree) if isinstance(node, ast.Lambda)], "has no name"
-    for module in imports(path):
+    for module in imported(path):
         assert not module.startswith("pymongo")
         assert not module.endswith(".repository")
+
+
+@pytest.mark.parametrize(
+    "path", sorted(ROOT.glob("functions/console/desk/*.py")), ids=lambda p: p.name
+)
+def test_a_route_of_the_console_runs_a_function_with_a_name(path: Path) -> None:
+    routes = [
+        node
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "Route"
+    ]
+    assert routes or "\nROUTES = " not in path.read_text(encoding="utf-8")
+    assert not [route for route in routes if isinstance(route.args[1], ast.Lambda)]
 
 
 @pytest.mark.parametrize(

@@ -78,10 +78,12 @@ def _decide_merge(desk: Desk, request: DecideMergeRequest) -> object:
     return _merges(desk).decide_merge(request)
 
 
+def _refunds(desk: Desk, request: RefundsRequest) -> object:
+    return desk.lookups.list_waiting_refunds(request)
+
+
 ROUTES = {
-    "refunds": Route(
-        RefundsRequest, lambda desk, r: desk.lookups.list_waiting_refunds(r), WaitingRefunds
-    ),
+    "refunds": Route(RefundsRequest, _refunds, WaitingRefunds),
     "decide_refund": Route(
         DecideRefundRequest,
         _decide_refund,
@@ -90,11 +92,7 @@ ROUTES = {
         target=lambda r: f"refund {r.refund_id}",
         after=lambda made: {"status": made["status"]},
     ),
-    "adjustments": Route(
-        AdjustmentsRequest,
-        _list_adjustments,
-        AdjustmentsAnswer,
-    ),
+    "adjustments": Route(AdjustmentsRequest, _list_adjustments, AdjustmentsAnswer),
     "decide_adjustment": Route(
         DecideAdjustmentRequest,
         _decide_adjustment,

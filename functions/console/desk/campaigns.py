@@ -52,56 +52,76 @@ def _start(desk: Desk, request: CampaignStepRequest) -> object:
     return campaigns.start_campaign(request)
 
 
+def _schema(desk: Desk, _: NoRequest) -> object:
+    return {"form": form(desk, Campaign)}
+
+
+def _pushes(desk: Desk, _: NoRequest) -> object:
+    return Messages(desk.database).list_push_templates()
+
+
+def _list(desk: Desk, request: CampaignsRequest) -> object:
+    return _campaigns(desk).list_campaigns(request.status)
+
+
+def _get(desk: Desk, request: CampaignRequest) -> object:
+    return _campaigns(desk).show_campaign(request.campaign_id)
+
+
+def _report(desk: Desk, request: CampaignRequest) -> object:
+    return Effects(desk.database, desk.clock).report_effects(request.campaign_id, desk.lang)
+
+
+def _recipients(desk: Desk, request: RecipientsRequest) -> object:
+    return Inbox(desk.database, desk.clock).list_recipients(request)
+
+
+def _lint(desk: Desk, request: LintRequest) -> object:
+    return {"findings": _campaigns(desk).lint_campaign(request.campaign, desk.lang)}
+
+
+def _audience(desk: Desk, request: AudienceRequest) -> object:
+    return Audiences(desk.database, desk.clock).count_audience(request)
+
+
+def _put(desk: Desk, request: PutCampaignRequest) -> object:
+    return _campaigns(desk).put_campaign(request)
+
+
+def _check(desk: Desk, request: CampaignStepRequest) -> object:
+    return _campaigns(desk).check_campaign(request, desk.lang)
+
+
+def _accept(desk: Desk, request: AcceptRequest) -> object:
+    return _campaigns(desk).accept_warning(request)
+
+
 ROUTES = {
-    "schema": Route(NoRequest, lambda desk, _: {"form": form(desk, Campaign)}, FormAnswer),
-    "pushes": Route(
-        NoRequest, lambda desk, _: Messages(desk.database).list_push_templates(), NamedPushes
-    ),
-    "list": Route(
-        CampaignsRequest, lambda desk, r: _campaigns(desk).list_campaigns(r.status), CampaignsAnswer
-    ),
-    "get": Route(
-        CampaignRequest,
-        lambda desk, r: _campaigns(desk).show_campaign(r.campaign_id),
-        CampaignAnswer,
-    ),
-    "report": Route(
-        CampaignRequest,
-        lambda desk, r: Effects(desk.database, desk.clock).report_effects(r.campaign_id, desk.lang),
-        EffectAnswer,
-    ),
-    "recipients": Route(
-        RecipientsRequest,
-        lambda desk, r: Inbox(desk.database, desk.clock).list_recipients(r),
-        RecipientsAnswer,
-    ),
-    "lint": Route(
-        LintRequest,
-        lambda desk, r: {"findings": _campaigns(desk).lint_campaign(r.campaign, desk.lang)},
-        LintAnswer,
-    ),
-    "audience": Route(
-        AudienceRequest,
-        lambda desk, r: Audiences(desk.database, desk.clock).count_audience(r),
-        AudienceAnswer,
-    ),
+    "schema": Route(NoRequest, _schema, FormAnswer),
+    "pushes": Route(NoRequest, _pushes, NamedPushes),
+    "list": Route(CampaignsRequest, _list, CampaignsAnswer),
+    "get": Route(CampaignRequest, _get, CampaignAnswer),
+    "report": Route(CampaignRequest, _report, EffectAnswer),
+    "recipients": Route(RecipientsRequest, _recipients, RecipientsAnswer),
+    "lint": Route(LintRequest, _lint, LintAnswer),
+    "audience": Route(AudienceRequest, _audience, AudienceAnswer),
     "put": Route(
         PutCampaignRequest,
-        lambda desk, r: _campaigns(desk).put_campaign(r),
+        _put,
         CampaignAnswer,
         signed=("actor",),
         target=lambda r: f"campaign {r.campaign.id}",
     ),
     "check": Route(
         CampaignStepRequest,
-        lambda desk, r: _campaigns(desk).check_campaign(r, desk.lang),
+        _check,
         CheckAnswer,
         signed=("actor",),
         target=_target,
     ),
     "accept": Route(
         AcceptRequest,
-        lambda desk, r: _campaigns(desk).accept_warning(r),
+        _accept,
         CampaignAnswer,
         signed=("actor",),
         target=_target,

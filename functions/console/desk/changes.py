@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from desk.route import Route
+from desk.route import Desk, Route
 from huitou.operations.audit_log.models import ChangesAnswer, ChangesRequest
 from huitou.operations.audit_log.service import Changes
 
+
+def _list(desk: Desk, request: ChangesRequest) -> object:
+    return Changes(desk.database, desk.clock).list_changes(request)
+
+
 ROUTES = {
-    "list": Route(
-        ChangesRequest,
-        lambda desk, r: Changes(desk.database, desk.clock).list_changes(r),
-        ChangesAnswer,
-    ),
+    "list": Route(ChangesRequest, _list, ChangesAnswer),
 }

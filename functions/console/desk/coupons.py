@@ -55,19 +55,31 @@ def _codes(action: str) -> Any:
     return run
 
 
+def _schema(desk: Desk, _: NoRequest) -> object:
+    return {"form": form(desk, TemplateForm)}
+
+
+def _templates(desk: Desk, _: NoRequest) -> object:
+    return _coupons(desk).list_named_templates()
+
+
+def _list(desk: Desk, _: NoRequest) -> object:
+    return _coupons(desk).list_template_states()
+
+
+def _get(desk: Desk, request: TemplateRequest) -> object:
+    return _coupons(desk).show_template_state(request.template_id)
+
+
+def _claim_link(desk: Desk, request: TemplateRequest) -> object:
+    return desk.ask("member-profile", "claim_link", request)
+
+
 ROUTES = {
-    "schema": Route(NoRequest, lambda desk, _: {"form": form(desk, TemplateForm)}, FormAnswer),
-    "templates": Route(
-        NoRequest, lambda desk, _: _coupons(desk).list_named_templates(), NamedTemplates
-    ),
-    "list": Route(
-        NoRequest, lambda desk, _: _coupons(desk).list_template_states(), TemplatesAnswer
-    ),
-    "get": Route(
-        TemplateRequest,
-        lambda desk, r: _coupons(desk).show_template_state(r.template_id),
-        TemplateAnswer,
-    ),
+    "schema": Route(NoRequest, _schema, FormAnswer),
+    "templates": Route(NoRequest, _templates, NamedTemplates),
+    "list": Route(NoRequest, _list, TemplatesAnswer),
+    "get": Route(TemplateRequest, _get, TemplateAnswer),
     "put": Route(
         PutTemplateRequest,
         _put,
@@ -76,11 +88,7 @@ ROUTES = {
         before=_before,
         after=lambda made: {"revision": made.template.revision},
     ),
-    "claim_link": Route(
-        TemplateRequest,
-        lambda desk, r: desk.ask("member-profile", "claim_link", r),
-        ClaimLinkAnswer,
-    ),
+    "claim_link": Route(TemplateRequest, _claim_link, ClaimLinkAnswer),
     "batches": Route(BatchesRequest, _codes("batches"), BatchesAnswer),
     # Codes are worth money to whoever has them, so we record that somebody saw them.
     "codes": Route(

@@ -16,13 +16,13 @@ def _figures(desk: Desk, request: FiguresRequest) -> object:
     return Home(desk.database, desk.clock).show_figures(request, desk.staff.store_ids)
 
 
+def _alarms(desk: Desk, _: NoRequest) -> object:
+    return Home(desk.database, desk.clock).count_alarms(
+        desk.may_see_store, desk.staff.store_ids, desk.colleagues.near
+    )
+
+
 ROUTES = {
     "figures": Route(FiguresRequest, _figures, HomeAnswer),
-    "alarms": Route(
-        NoRequest,
-        lambda desk, _: Home(desk.database, desk.clock).count_alarms(
-            desk.may_see_store, desk.staff.store_ids, desk.colleagues.near
-        ),
-        AlarmsAnswer,
-    ),
+    "alarms": Route(NoRequest, _alarms, AlarmsAnswer),
 }

@@ -177,12 +177,18 @@ ROUTES = {
     "coupons": Route(OneMemberPageRequest, _coupons, WalletAnswer),
     "messages": Route(OneMemberPageRequest, _messages, InboxAnswer),
     "adjust": Route(
-        AdjustPointsRequest, _adjust, AdjustmentAnswer, signed=("actor", "role"),
+        AdjustPointsRequest,
+        _adjust,
+        AdjustmentAnswer,
+        signed=("actor", "role"),
         target=_member,
         after=lambda made: made.model_dump(mode="json", exclude={"reason", "decided_reason"}),
     ),
     "issue": Route(
-        IssueCouponRequest, _issue, ShownCoupon, signed=("actor", "role"),
+        IssueCouponRequest,
+        _issue,
+        ShownCoupon,
+        signed=("actor", "role"),
         target=_member,
         after=lambda made: {"coupon_id": made.coupon_id, "name": made.name},
     ),
@@ -190,17 +196,26 @@ ROUTES = {
         CorrectBirthdayRequest, _birthday, CorrectedBirthday, signed=("actor",), target=_member
     ),
     "erase": Route(
-        EraseMemberRequest, _erase, EraseAnswer, signed=("actor",),
+        EraseMemberRequest,
+        _erase,
+        EraseAnswer,
+        signed=("actor",),
         target=_member,
         after=lambda made: {"points": made.points, "coupons": made.coupons},
     ),
     "tag": Route(
-        TagRequest, _tag, TagAnswer, target=lambda r: f"tag {r.tag}",
+        TagRequest,
+        _tag,
+        TagAnswer,
+        target=lambda r: f"tag {r.tag}",
         after=lambda made: made.model_dump(mode="json"),
     ),
     "merge": Route(
-        MergeMembersRequest, _merge, MergeAnswer, signed=("actor",),
+        MergeMembersRequest,
+        _merge,
+        MergeAnswer,
+        signed=("actor",),
         target=lambda r: f"merge {r.merge_id}",
         after=lambda made: made.model_dump(mode="json"),
     ),
-}  # fmt: skip
+}

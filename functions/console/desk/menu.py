@@ -57,11 +57,21 @@ def _set_dish(desk: Desk, request: PutDishRequest) -> object:
     return Menu(desk.database).set_dish(request, desk.brand_id, list(stores))
 
 
+def _schema(desk: Desk, _: NoRequest) -> object:
+    return {"form": form(desk, DishForm)}
+
+
+def _dishes(desk: Desk, _: NoRequest) -> object:
+    return Menu(desk.database).list_brand_dishes()
+
+
+def _list(desk: Desk, request: StoreMenuRequest) -> object:
+    return Menu(desk.database).show_staff_menu(desk.own(request.store_id))
+
+
 ROUTES = {
-    "schema": Route(NoRequest, lambda desk, _: {"form": form(desk, DishForm)}, FormAnswer),
-    "dishes": Route(
-        NoRequest, lambda desk, _: Menu(desk.database).list_brand_dishes(), BrandDishesAnswer
-    ),
+    "schema": Route(NoRequest, _schema, FormAnswer),
+    "dishes": Route(NoRequest, _dishes, BrandDishesAnswer),
     "set_dish": Route(
         PutDishRequest,
         _set_dish,
@@ -70,11 +80,7 @@ ROUTES = {
         before=_dish_before,
         after=lambda made: made.model_dump(mode="json"),
     ),
-    "list": Route(
-        StoreMenuRequest,
-        lambda desk, r: Menu(desk.database).show_staff_menu(desk.own(r.store_id)),
-        StaffMenuAnswer,
-    ),
+    "list": Route(StoreMenuRequest, _list, StaffMenuAnswer),
     "sold_out": _change_route(SoldOutRequest),
     "listed": _change_route(ListedRequest),
     "prices": _change_route(PricesRequest),

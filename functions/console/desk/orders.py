@@ -34,16 +34,25 @@ def _today(desk: Desk, request: OneStoreRequest) -> object:
     return {"today": store_day(store, desk.clock.now())}
 
 
+def _search(desk: Desk, request: FindOrdersRequest) -> object:
+    return desk.lookups.find_orders(request)
+
+
+def _get(desk: Desk, request: OneOrderRequest) -> object:
+    return desk.lookups.show_order(request.order_id)
+
+
 ROUTES = {
     "today": Route(OneStoreRequest, _today, TodayAnswer),
-    "search": Route(FindOrdersRequest, lambda desk, r: desk.lookups.find_orders(r), FoundOrders),
-    "get": Route(
-        OneOrderRequest, lambda desk, r: desk.lookups.show_order(r.order_id), WholeOrder
-    ),
+    "search": Route(FindOrdersRequest, _search, FoundOrders),
+    "get": Route(OneOrderRequest, _get, WholeOrder),
     "explain": Route(OneOrderRequest, _explain, ExplainAnswer),
     "refund": Route(
-        RefundRequest, _refund, RefundAnswer, signed=("actor", "role"),
+        RefundRequest,
+        _refund,
+        RefundAnswer,
+        signed=("actor", "role"),
         target=lambda r: f"order {r.order_id}",
         after=lambda made: {"amount_fen": made["amount_fen"], "status": made["status"]},
     ),
-}  # fmt: skip
+}

@@ -26,8 +26,12 @@ def _password(desk: Desk, request: PasswordRequest) -> object:
     return DoneAnswer()
 
 
+def _me(desk: Desk, _: NoRequest) -> object:
+    return me(desk.staff)
+
+
 ROUTES = {
-    "me": Route(NoRequest, lambda desk, _: me(desk.staff), MeAnswer),
+    "me": Route(NoRequest, _me, MeAnswer),
     "sign_out": Route(NoRequest, _sign_out, DoneAnswer),
     "password": Route(PasswordRequest, _password, DoneAnswer, target=lambda _: "self"),
 }

@@ -26,19 +26,42 @@ def _before(desk: Desk, request: Any) -> dict[str, Any]:
     return shown(_staff(desk).get_account(request.staff_id)).model_dump(mode="json")
 
 
+def _list(desk: Desk, _: NoRequest) -> object:
+    return _staff(desk).list_staff()
+
+
+def _add(desk: Desk, request: AddStaffRequest) -> object:
+    return _staff(desk).add_account(request)
+
+
+def _change(desk: Desk, request: ChangeStaffRequest) -> object:
+    return _staff(desk).change_account(request)
+
+
+def _reset(desk: Desk, request: StaffRequest) -> object:
+    return _staff(desk).reset_account(request.staff_id)
+
+
 ROUTES = {
-    "list": Route(NoRequest, lambda desk, _: _staff(desk).list_staff(), StaffAnswer),
+    "list": Route(NoRequest, _list, StaffAnswer),
     "add": Route(
-        AddStaffRequest, lambda desk, r: _staff(desk).add_account(r), SecretsAnswer,
+        AddStaffRequest,
+        _add,
+        SecretsAnswer,
         target=lambda r: f"staff {r.staff_id}",
     ),
     "change": Route(
-        ChangeStaffRequest, lambda desk, r: _staff(desk).change_account(r), ShownStaff,
-        target=lambda r: f"staff {r.staff_id}", before=_before,
+        ChangeStaffRequest,
+        _change,
+        ShownStaff,
+        target=lambda r: f"staff {r.staff_id}",
+        before=_before,
         after=lambda made: made.model_dump(mode="json"),
     ),
     "reset": Route(
-        StaffRequest, lambda desk, r: _staff(desk).reset_account(r.staff_id), SecretsAnswer,
+        StaffRequest,
+        _reset,
+        SecretsAnswer,
         target=lambda r: f"staff {r.staff_id}",
     ),
-}  # fmt: skip
+}

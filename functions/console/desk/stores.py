@@ -44,14 +44,18 @@ def _settings(store: StaffStore) -> dict[str, Any]:
     return {"revision": store.revision, **store.settings.model_dump(mode="json")}
 
 
+def _schema(desk: Desk, _: NoRequest) -> object:
+    return {"form": form(desk, StoreForm)}
+
+
+def _get(desk: Desk, request: StaffStoreRequest) -> object:
+    return _stores(desk).show_staff_store(desk.own(request.store_id))
+
+
 ROUTES = {
-    "schema": Route(NoRequest, lambda desk, _: {"form": form(desk, StoreForm)}, FormAnswer),
+    "schema": Route(NoRequest, _schema, FormAnswer),
     "list": Route(NoRequest, _list, StoresAnswer),
-    "get": Route(
-        StaffStoreRequest,
-        lambda desk, r: _stores(desk).show_staff_store(desk.own(r.store_id)),
-        StaffStore,
-    ),
+    "get": Route(StaffStoreRequest, _get, StaffStore),
     "set": Route(
         StoreSettingsRequest,
         _set,

@@ -34,7 +34,7 @@ def _runs(desk: Desk) -> TierRuns:
     return TierRuns(desk.database, desk.clock)
 
 
-def _document(desk: Desk) -> dict[str, Any]:
+def _document(desk: Desk, _: ApplyRequest) -> dict[str, Any]:
     return _tiers(desk).rules().document()
 
 
@@ -44,22 +44,38 @@ def _apply(desk: Desk, request: ApplyRequest) -> object:
     return {**_runs(desk).apply_rules(request.rules), "warnings": warnings}
 
 
+def _schema(desk: Desk, _: NoRequest) -> object:
+    return {"form": form(desk, TierRules)}
+
+
+def _history(desk: Desk, _: NoRequest) -> object:
+    return _tiers(desk).rules_history()
+
+
+def _preview(desk: Desk, request: TierPreviewRequest) -> object:
+    return _tiers(desk).preview_rules(request, desk.lang)
+
+
+def _dry_run(desk: Desk, request: DryRunRequest) -> object:
+    return _runs(desk).dry_run_rules(request)
+
+
+def _progress(desk: Desk, request: RunRequest) -> object:
+    return _runs(desk).show_progress(request.seconds)
+
+
 ROUTES = {
-    "schema": Route(NoRequest, lambda desk, _: {"form": form(desk, TierRules)}, FormAnswer),
-    "history": Route(NoRequest, lambda desk, _: _tiers(desk).rules_history(), TierHistoryAnswer),
-    "preview": Route(
-        TierPreviewRequest,
-        lambda desk, r: _tiers(desk).preview_rules(r, desk.lang),
-        TierPreviewAnswer,
-    ),
-    "dry_run": Route(DryRunRequest, lambda desk, r: _runs(desk).dry_run_rules(r), DryRunAnswer),
+    "schema": Route(NoRequest, _schema, FormAnswer),
+    "history": Route(NoRequest, _history, TierHistoryAnswer),
+    "preview": Route(TierPreviewRequest, _preview, TierPreviewAnswer),
+    "dry_run": Route(DryRunRequest, _dry_run, DryRunAnswer),
     "apply": Route(
         ApplyRequest,
         _apply,
         AppliedTiersAnswer,
         target=lambda _: "tiers",
-        before=lambda desk, _: _document(desk),
+        before=_document,
         after=lambda made: {"revision": made["revision"]},
     ),
-    "progress": Route(RunRequest, lambda desk, r: _runs(desk).show_progress(r.seconds), RunAnswer),
+    "progress": Route(RunRequest, _progress, RunAnswer),
 }
