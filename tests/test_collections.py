@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from bootstrap import ROOT
@@ -104,6 +105,7 @@ def _collection_name(node: ast.AST) -> str | None:
     return str(node.args[0].value)
 
 
+@cache  # Reading all files of the layer takes more than a second.
 def found_uses() -> tuple[dict[str, set[str]], set[tuple[str, str]]]:
     """Return the readers and the writers of other areas' collections."""
     owned = owners()
