@@ -11,9 +11,9 @@ from hypothesis import settings
 import guard
 import hunting  # noqa: F401  # Registers Hypothesis's profiles before tests are imported.
 from answers import CheckedClient
-from chain_data import FakeClock, empty, filled, load_chain
+from chain_data import FakeClock, Sample, empty
 from due_writes import DueWrites
-from huitou.runtime.database import Database, Document, connect
+from huitou.runtime.database import Database, connect
 from huitou.runtime.declarations import declare
 from localcloud.cloud import LocalCloud
 from localcloud.keys import LocalSecrets, load_secrets
@@ -82,12 +82,18 @@ def declared(mongod: Mongod, due_writes: DueWrites) -> Iterator[Database]:
 
 
 @pytest.fixture
-def database(declared: Database, due_writes: DueWrites) -> Iterator[Database]:
-    """Return the declared database without documents.
+def database(
+    request: pytest.FixtureRequest, declared: Database, due_writes: DueWrites
+) -> Iterator[Database]:
+    """Return the declared database without documents; for tests of `chain`, with its own.
 
     After the test: whatever was made due was told to `Followers`, so that somebody follows at once.
     """
-    empty(declared)
+    kept: set[str] = set()
+    if "chain" in request.fixturenames:
+        sample: Sample = request.getfixturevalue("sample")
+        kept = sample.unchanged(declared)
+    empty(declared, kept)
     declared.cache.clear()
     due_writes.forget()
     with due_writes.listening():
@@ -107,18 +113,14 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> LocalSecrets:
 
 
 @pytest.fixture(scope="session")
-def sample(declared: Database) -> dict[str, list[Document]]:
-    """Return the sample chain's documents as `maintenance` loads them."""
-    empty(declared)
-    load_chain(declared, FakeClock())
-    return {name: list(declared.collection(name).find({})) for name in filled(declared)}
+def sample(declared: Database) -> Sample:
+    return Sample(declared)
 
 
 @pytest.fixture
-def chain(sample: dict[str, list[Document]], database: Database) -> Database:
+def chain(sample: Sample, database: Database) -> Database:
     """Return the database with the sample chain's stores, menu, coupons and rules."""
-    for name, documents in sample.items():
-        database.collection(name).insert_many(documents)
+    sample.fill(database)
     return database
 
 

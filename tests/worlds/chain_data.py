@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -55,10 +55,43 @@ def filled(database: Database) -> list[str]:
     return [str(one["_id"]) for one in found]
 
 
-def empty(database: Database) -> None:
-    """Delete all documents of a test database."""
+def empty(database: Database, kept: Collection[str] = ()) -> None:
+    """Delete all documents of a test database, except those in the `kept` collections."""
     for name in filled(database):
-        database.collection(name).delete_many({})
+        if name not in kept:
+            database.collection(name).delete_many({})
+
+
+class Sample:
+    """The sample chain's documents by collection, as `maintenance` loads them.
+
+    Most tests change none of these collections. A hash by MongoDB tells whether one did, so that
+    only such collections are emptied and filled anew.
+    """
+
+    def __init__(self, database: Database) -> None:
+        empty(database)
+        load_chain(database, FakeClock())
+        self._documents = {
+            name: list(database.collection(name).find({})) for name in filled(database)
+        }
+        self._hashes = self._hashes_now(database)
+
+    def unchanged(self, database: Database) -> set[str]:
+        """Return the collections that hold exactly the sample's documents."""
+        now = self._hashes_now(database)
+        return {name for name, found in self._hashes.items() if now.get(name) == found}
+
+    def fill(self, database: Database) -> None:
+        """Insert the documents of those collections that aren't as in the sample."""
+        unchanged = self.unchanged(database)
+        for name, documents in self._documents.items():
+            if name not in unchanged:
+                database.collection(name).insert_many(documents)
+
+    def _hashes_now(self, database: Database) -> dict[str, str]:
+        names = list(self._documents)
+        return dict(database.mongo.command("dbHash", collections=names)["collections"])
 
 
 def load_chain(database: Database, clock: Clock) -> None:
