@@ -31,7 +31,8 @@ from simulation.play import load
 EMPTY = "empty"
 _SOURCE = "def main_handler(event, context):\n    return event\n"
 _EVENT = {"action": "nothing", "items": [{"dish_id": "milk-tea", "quantity": 2}]}
-STANDING = "trigger-relay"  # It answers only after 15 minutes.
+# The relay answers only after 15 minutes; a position that is told again is refused.
+NOT_AGAIN = ("trigger-relay", "geofence-check")
 # Echoes the same JSON through a plain pipe, in a process that does nothing else.
 _PEER = (
     "import json, sys\n"
@@ -156,7 +157,9 @@ def _functions(cloud: LocalCloud) -> dict[str, Callable[[], object]]:
     def bound(name: str, event: dict[str, Any], caller: dict[str, str]) -> Callable[[], Invocation]:
         return lambda: _call(cloud, cloud.platform.pool(name), name, event, caller)
 
-    return {name: bound(name, *call) for name, call in calls(cloud).items() if name != STANDING}
+    return {
+        name: bound(name, *call) for name, call in calls(cloud).items() if name not in NOT_AGAIN
+    }
 
 
 # --- floors ---------------------------------------------------------------------------------

@@ -32,8 +32,6 @@ from huitou.growth.referrals.rules import (
     suspicions,
     terms_on,
 )
-from huitou.loyalty.points.models import RuleRef
-from huitou.marketing.audiences.rules import is_minor
 from huitou.members.profiles.errors import MEMBER
 from huitou.members.profiles.rules import friend_scene
 from huitou.persons.ids.service import Persons
@@ -44,10 +42,13 @@ from huitou.runtime.loading import late_imports
 from huitou.runtime.paging import PageRequest
 
 with late_imports():
+    from huitou.coupons.issuing.rules import coupon_id
     from huitou.coupons.issuing.service import Coupons
     from huitou.growth.referrals.approved_service import ApprovedGifts
     from huitou.growth.referrals.sets_service import FriendSets
     from huitou.loyalty.earning.service import Bonuses
+    from huitou.loyalty.points.models import RuleRef
+    from huitou.marketing.audiences.rules import is_minor
     from huitou.members.profiles.service import Members
     from huitou.ordering.orders.service import Orders
 
