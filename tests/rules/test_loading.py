@@ -6,8 +6,11 @@ What each function loads for its first call is in `tests/cloud/test_cold_start.p
 from __future__ import annotations
 
 import ast
+import builtins
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -60,6 +63,27 @@ def test_after_the_block_imports_are_as_usual_also_if_the_block_failed() -> None
     from huitou.runtime.paging import PageRequest
 
     assert not isinstance(PageRequest, Late)
+
+
+def test_imports_of_other_threads_are_as_usual_and_each_block_puts_back_what_it_found() -> None:
+    usual, inside, done = builtins.__import__, threading.Event(), threading.Event()
+
+    def open_a_block() -> None:
+        with late_imports():
+            inside.set()
+            assert done.wait(30)
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(open_a_block)
+        assert inside.wait(30)
+        from huitou.runtime.paging import PageRequest
+
+        second = pool.submit(open_a_block)  # Waits for the first one's end.
+        done.set()
+        first.result(30)
+        second.result(30)
+    assert not isinstance(PageRequest, Late)
+    assert builtins.__import__ is usual
 
 
 def test_a_late_name_is_refused_where_only_the_class_itself_can_stand() -> None:

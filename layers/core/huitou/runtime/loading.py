@@ -16,12 +16,14 @@ import builtins
 import gc
 import os
 import sys
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 
+_BLOCK = threading.Lock()  # One block at a time, so that each puts back what it found.
 _ALLOCATIONS = 100_000  # Between two runs of the garbage collector; loading makes some 200,000.
 
 
@@ -59,9 +61,9 @@ def loaded(value: Any) -> Any:
 def late_imports() -> Iterator[None]:
     """Put off the imports of this block, `from huitou.… import …`, until each name is used.
 
-    Imports of other packages in the block happen at once.
+    Imports of other packages in the block happen at once, and so do those of other threads.
     """
-    usual = builtins.__import__
+    owner = threading.get_ident()
 
     def put_off(
         name: str,
@@ -70,15 +72,18 @@ def late_imports() -> Iterator[None]:
         fromlist: Sequence[str] | None = (),
         level: int = 0,
     ) -> Any:
-        if fromlist and level == 0 and name.startswith("huitou."):
+        ours = name.startswith("huitou.") and threading.get_ident() == owner
+        if ours and fromlist and level == 0:
             return SimpleNamespace(**{wanted: Late(name, wanted) for wanted in fromlist})
         return usual(name, globals, locals, fromlist or (), level)
 
-    builtins.__import__ = put_off
-    try:
-        yield
-    finally:
-        builtins.__import__ = usual
+    with _BLOCK:
+        usual = builtins.__import__  # `put_off` is called in this block only, and finds it here.
+        builtins.__import__ = put_off
+        try:
+            yield
+        finally:
+            builtins.__import__ = usual
 
 
 def prepare_to_load() -> None:
