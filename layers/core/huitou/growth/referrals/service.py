@@ -42,7 +42,6 @@ from huitou.runtime.loading import late_imports
 from huitou.runtime.paging import PageRequest
 
 with late_imports():
-    from huitou.coupons.issuing.rules import coupon_id
     from huitou.coupons.issuing.service import Coupons
     from huitou.growth.referrals.approved_service import ApprovedGifts
     from huitou.growth.referrals.sets_service import FriendSets
