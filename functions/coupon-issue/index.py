@@ -28,7 +28,7 @@ with late_imports():
     from huitou.coupons.issuing.service import Coupons
     from huitou.loyalty.adjustments.service import Adjustments
     from huitou.loyalty.tier_benefits.service import TierCoupons
-    from huitou.ordering.orders.service import Orders
+    from huitou.ordering.orders.units_service import OrderUnits
     from huitou.ordering.till.models import RedeemTokenRequest, TillCouponAnswer, VerifyTokenRequest
     from huitou.ordering.till.service import Till
     from huitou.promotions.quotas.service import Limiter, UnitsInFlight
@@ -47,12 +47,9 @@ class CouponCall(Call):
 
     @cached_property
     def quota_units(self) -> UnitsInFlight:
-        def of_order(order_id: str) -> set[str] | None:
-            orders = Orders(self.database, self.clock, self.settings.brand_id)
-            return orders.quota_units(order_id)
-
         limiter = Limiter(self.database, self.clock)
-        return UnitsInFlight(limiter, self.coupons.finish_issuing, of_order)
+        orders = OrderUnits(self.database, self.clock)
+        return UnitsInFlight(limiter, self.coupons.finish_issuing, orders.quota_units)
 
     @cached_property
     def codes(self) -> Codes:

@@ -18,6 +18,7 @@ from huitou.coupons.issuing.errors import CouponErrors
 from huitou.coupons.issuing.models import CouponTemplate
 from huitou.coupons.issuing.service import Coupons
 from huitou.ordering.orders.errors import OrderErrors
+from huitou.ordering.orders.units_service import OrderUnits
 from huitou.promotions.offers.models import Offer
 from huitou.promotions.offers.service import Offers
 from huitou.promotions.quotas.errors import QuotaErrors
@@ -90,7 +91,8 @@ def settle(shop: Shop, *, later_s: float = 0.0) -> list[str]:
                     {"_id": pool["_id"]}, {"$set": past}
                 )
     limiter, coupons = Limiter(shop.database, shop.clock), Coupons(shop.database, shop.clock)
-    units = UnitsInFlight(limiter, coupons.finish_issuing, shop.orders.quota_units)
+    orders = OrderUnits(shop.database, shop.clock)
+    units = UnitsInFlight(limiter, coupons.finish_issuing, orders.quota_units)
     return [units.settle_unit(name) for name in list(units.due_units())]
 
 

@@ -118,14 +118,13 @@ class Coupons:
         if self._store.cause_before(member_id, cause) is not None:
             return None, "issued_before"
         identity = coupon_id(cause)
-        subject = subject_of(template.id)
         notes = notes or {}
         if template.limits.quota is None:
             return self._insert(template, member_id, cause, notes, None)
         if self._repository.find(identity) is not None:
             return None, "issued_before"
         more = {"member_id": member_id, "cause": cause, "template_id": template.id, "told": notes}
-        piece = self._limiter.take_units(subject, identity, 1, 0, more)
+        piece = self._limiter.take_units(subject_of(template.id), identity, 1, 0, more)
         return self._with_piece(template, piece) if piece else (None, "used_up")
 
     def issue_coupons(
@@ -140,8 +139,7 @@ class Coupons:
                 cause: self.try_issue_coupon(template, member_id=member_id, cause=cause)[1]
                 for cause, member_id in causes.items()
             }
-        now = self._clock.now()
-        first_day = self._stores.newest_day()
+        now, first_day = self._clock.now(), self._stores.newest_day()
         # The coupons differ only in their member and cause.
         alike = coupon_for(template, member_id="", cause="", at=now, first_day=first_day)
         owners = {coupon_id(cause): (cause, member_id) for cause, member_id in causes.items()}
@@ -167,7 +165,7 @@ class Coupons:
         if there is not None and there.piece == piece.piece:
             self._limiter.drop_unit(piece)
         else:  # No coupon was issued, or the coupon was issued with another unit of the quota.
-            self._limiter.put_back_unit(piece)
+            self._limiter.leave_unit(piece)
 
     def _not_issued(self, cause: str, why: Issued) -> tuple[None, Issued]:
         known = self._repository.find(coupon_id(cause)) is not None

@@ -175,6 +175,17 @@ class OrderRepository:
         )
         yield from (order["_id"] for order in due)
 
+    def count_holding_units(
+        self, member_ids: Sequence[str], most: int, session: ClientSession | None = None
+    ) -> int:
+        """Return how many unpaid orders of a person hold units of a pool; `most` at most."""
+        where = {
+            "member_id": {"$in": list(member_ids)},
+            "status": {"$in": list(UNPAID)},
+            "uses.piece": {"$exists": True},
+        }
+        return self._orders.count_documents(where, limit=most, session=session)
+
     def settlement_due(self) -> Iterator[str]:
         """Yield the orders whose ledgers may lag behind; the cost depends only on how many."""
         due = self._orders.find({"settlement": DUE}, {"_id": 1}).sort("_id", 1).limit(DUE_AT_ONCE)

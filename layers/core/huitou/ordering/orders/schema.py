@@ -32,6 +32,12 @@ DECLARATIONS = (
                 name="counted",
             ),
             index("status", "expires_at"),
+            index(  # The unpaid orders of a person that hold units of a pool.
+                "member_id",
+                "status",
+                partialFilterExpression={"uses.piece": {"$exists": True}},
+                name="holding_units",
+            ),
             index(
                 "completed_at",
                 "_id",

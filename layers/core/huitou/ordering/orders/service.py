@@ -56,10 +56,11 @@ from huitou.ordering.orders.rules import (
     same_order,
     with_refunds,
 )
+from huitou.ordering.orders.units_service import OrderUnits
 from huitou.ordering.quotes.inputs_service import KeptInputs
 from huitou.ordering.quotes.service import Pricing, coupons_of, quoted_coupons, uses_of
 from huitou.persons.ids.service import Persons
-from huitou.promotions.quotas.service import Limiter
+from huitou.promotions.quotas.models import InFlight
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, HuitouError, Lang, Refusal, Unavailable
@@ -83,7 +84,7 @@ class Orders:
         self._inputs = KeptInputs(database)
         self._points = Points(database, clock)
         self._coupons = Coupons(database, clock)
-        self._limiter = Limiter(database, clock)
+        self._units = OrderUnits(database, clock)
         self._earning = Earning(database, clock)
 
     def quote_cart(self, member_id: str, request: QuoteRequest, lang: Lang = "zh") -> QuoteAnswer:
@@ -126,21 +127,25 @@ class Orders:
 
         One transaction writes the order, sets its points aside and locks its coupons. Raises
         Refusal STORE_CLOSED, DISH_SOLD_OUT, QUOTE_CHANGED (with the new quote), COUPON_NOT_USABLE,
-        POINTS_NOT_ENOUGH or QUOTE_ID_REUSED.
+        POINTS_NOT_ENOUGH, TOO_MANY_UNPAID or QUOTE_ID_REUSED.
         """
-        digest = request_digest(request)
+        digest, taken = request_digest(request), list[InFlight]()
         try:
-            return self._create(digest, member_id, request)
+            return self._create(digest, member_id, request, taken)
         except (Refusal, DuplicateKeyError):
             # The same call may have run before or at the same time. Its order then holds the
-            # coupons and points that this call missed, and this call returns that order.
+            # coupons and points that this call missed, and this call returns that order. After
+            # any other error nobody knows what was written, and `taken` waits for the sweep.
             ids = self._persons.ids_of(member_id)
             stored = self._orders.first_of([order_id(one, request.quote_id) for one in ids])
+            self._units.settle_units(taken, stored)
             if stored is None:
                 raise
             return same_order(stored, digest)
 
-    def _create(self, digest: str, member_id: str, request: CreateRequest) -> Order:
+    def _create(
+        self, digest: str, member_id: str, request: CreateRequest, taken: list[InFlight]
+    ) -> Order:
         now, identity = self._clock.now(), order_id(member_id, request.quote_id)
         store = self._stores.get_store(request.store_id)
         wanted_at = check_wanted(request, now)
@@ -167,7 +172,7 @@ class Orders:
         own_inputs = self._inputs.keep_inputs(inputs)
         order = order_from(request, priced, store, identity, digest, self._brand_id, member_id, now)
         used = coupons_of(outcome)
-        uses, taken = self._limiter.reserve_units(order.id, uses_of(outcome, facts))
+        uses = self._units.reserve_units(member_id, order.id, uses_of(outcome, facts), taken)
         order = order.model_copy(
             update={
                 "coupon_id": next(iter(used), None),
@@ -188,12 +193,11 @@ class Orders:
             self._orders.insert(kept, session)
             for coupon_id in used:
                 self._coupons.lock_coupon(coupon_id, member_id, order.id, ends_after, session)
-            self._limiter.count_uses(member_id, order.uses, session)
+            self._units.count_uses(kept, earlier, session)
             return kept
 
         made = self._database.transact(write)
-        if made.id == identity:
-            self._limiter.confirm_units(taken)
+        self._units.settle_units(taken, made)
         return made
 
     def explain_price(self, order_id: str) -> ExplainAnswer:
@@ -215,13 +219,6 @@ class Orders:
         if order is None or order.member_id != member_id:
             raise Refusal(Code.NOT_FOUND, field="order_id", detail=ORDER)
         return order
-
-    def quota_units(self, order_id: str) -> set[str] | None:
-        """Return the quota units that an order has used; None if there is no such order."""
-        order = self._orders.find(order_id)
-        if order is None:
-            return None
-        return {use.piece for use in order.uses if use.piece is not None}
 
     def list_orders(self, member_id: str, page: PageRequest) -> OrdersAnswer:
         """Return a page of the member's own orders, newest first."""
@@ -391,7 +388,7 @@ class Orders:
             self._points.release_points(now.member_id, drawn_lots(now), session)
             for coupon_id in now.used_coupons:
                 self._coupons.release_coupon(coupon_id, now.id, session)
-            self._limiter.give_back_uses(now.member_id, now.uses, now.created_at, session)
+            self._units.give_back_uses(now, session)
             return True
 
         return self._database.transact(write)

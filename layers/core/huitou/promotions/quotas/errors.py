@@ -13,3 +13,7 @@ class QuotaErrors(ErrorCode):
         "活动已达参与次数上限，请重新试算",
         "An offer was used as often as it may be: quote again",
     )
+    TOO_MANY_UNPAID = (
+        "您有 {detail} 笔使用限量优惠的订单未支付，请先支付或取消",
+        "{detail} unpaid orders hold limited offers: pay or cancel one first",
+    )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from huitou.promotions.offers.models import Limits
 
 DUE_AT_ONCE = 1_000
-_OF_A_PIECE = ("piece", "pieces", "fen", "at")
+_OF_A_PIECE = ("piece", "pieces", "fen", "at", "again")
 
 
 class LimitRepository:
@@ -63,22 +63,33 @@ class LimitRepository:
             )
 
     def take(
-        self, subject: str, token: str, pieces: int, fen: int, more: Mapping[str, Any]
+        self,
+        subject: str,
+        token: str,
+        pieces: int,
+        fen: int,
+        more: Mapping[str, Any],
+        most_of_member: int | None = None,
     ) -> str | None:
         """Take a unit out of a pool and return its name; None if too little is left.
 
         The filter names what must be left: if two callers take the last unit, one of them gets
-        None. A token that has a unit in flight gets the same unit again.
+        None. A token that has a unit in flight gets the same unit again, and the note counts in
+        `again` how many more callers hold it. With `most_of_member` also None if the member whom
+        `more` names has so many units of this pool in flight.
         """
         now, piece = time.time(), secrets.token_hex(6)
         note = {"piece": piece, "pieces": pieces, "fen": fen, "at": now, **more}
+        where: Document = {
+            "_id": subject,
+            "left": {"$gte": pieces},
+            "left_fen": {"$gte": fen},
+            f"taken.{token}": {"$exists": False},
+        }
+        if most_of_member is not None:
+            where["$expr"] = {"$lt": [_units_of(more["member_id"]), most_of_member]}
         taken = self._pools.update_one(
-            {
-                "_id": subject,
-                "left": {"$gte": pieces},
-                "left_fen": {"$gte": fen},
-                f"taken.{token}": {"$exists": False},
-            },
+            where,
             {
                 "$inc": {"left": -pieces, "left_fen": -fen},
                 "$set": {f"taken.{token}": note},
@@ -91,7 +102,7 @@ class LimitRepository:
         # Its taker tries again. The new time keeps the sweep from putting the unit back meanwhile.
         there = self._pools.find_one_and_update(
             {"_id": subject, f"taken.{token}": {"$exists": True}},
-            {"$set": {f"taken.{token}.at": now}},
+            {"$set": {f"taken.{token}.at": now}, "$inc": {f"taken.{token}.again": 1}},
             projection={f"taken.{token}.piece": 1},
         )
         return str(there["taken"][token]["piece"]) if there else None
@@ -106,21 +117,36 @@ class LimitRepository:
             {"_id": subject, f"taken.{token}.piece": piece}, {"$unset": {f"taken.{token}": ""}}
         )
 
-    def put_back(self, piece: InFlight, *, unmoved: bool = False) -> None:
-        """Return a unit in flight to its pool; the filter names it, so that happens only once.
+    def leave(self, piece: InFlight) -> None:
+        """Return a unit to its pool, unless another caller holds it: that one may still use it.
 
-        With `unmoved` the unit returns only if its taker hasn't tried again since it was read.
+        Each holder leaves once, and the last one returns the unit. The filters name the holders:
+        a caller who takes the unit again in between keeps it.
         """
-        own: Document = {f"taken.{piece.token}.piece": piece.piece}
-        if unmoved:
-            own[f"taken.{piece.token}.at"] = piece.since
-        self._pools.update_one(
-            {"_id": piece.subject, **own},
+        again = f"taken.{piece.token}.again"
+        own = {"_id": piece.subject, f"taken.{piece.token}.piece": piece.piece}
+        for _ in range(2):  # Another holder may leave between the two writes.
+            if self._put_back(piece, {again: {"$not": {"$gt": 0}}}):
+                return
+            left = self._pools.update_one({**own, again: {"$gt": 0}}, {"$inc": {again: -1}})
+            if left.matched_count:
+                return
+
+    def put_back_unmoved(self, piece: InFlight) -> None:
+        """Return a unit to its pool if its taker hasn't tried again since it was read."""
+        self._put_back(piece, {f"taken.{piece.token}.at": piece.since})
+
+    def _put_back(self, piece: InFlight, where: Document) -> bool:
+        """Return a unit in flight to its pool; the filter names it, so that happens only once."""
+        own = {"_id": piece.subject, f"taken.{piece.token}.piece": piece.piece}
+        back = self._pools.update_one(
+            {**own, **where},
             {
                 "$inc": {"left": piece.pieces, "left_fen": piece.fen},
                 "$unset": {f"taken.{piece.token}": ""},
             },
         )
+        return back.matched_count == 1
 
     def add(self, subject: str, pieces: int, fen: int, session: ClientSession) -> None:
         """Return what a cancelled order had used, in the transaction that cancels it."""
@@ -200,3 +226,10 @@ class LimitRepository:
         where |= {name: {"$not": {"$gte": limit}} for name, limit in below.items()}
         counted = self._uses.update_one(where, {"$inc": dict.fromkeys(fields, by)}, session=session)
         return counted.matched_count == 1
+
+
+def _units_of(member_id: str) -> Document:
+    """Return the expression that counts a member's units in flight in a pool."""
+    notes = {"$objectToArray": "$taken"}
+    own = {"$eq": ["$$note.v.member_id", {"$literal": member_id}]}
+    return {"$size": {"$filter": {"input": notes, "as": "note", "cond": own}}}

@@ -5,9 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from huitou.promotions.quotas.errors import QuotaErrors
+from huitou.runtime.errors import Refusal
+
 if TYPE_CHECKING:
     from huitou.promotions.offers.models import Limits
     from huitou.promotions.quotas.models import Blocked, Left, MemberUses, Use
+
+# So many unpaid orders of one person may use offers with a quota or budget. An unpaid order keeps
+# its units from other guests until it is cancelled.
+MOST_UNPAID = 3
+
+
+def too_many_unpaid() -> Refusal:
+    return Refusal(QuotaErrors.TOO_MANY_UNPAID, field="items", detail=str(MOST_UNPAID))
 
 
 def uses_id(subject: str, member_id: str) -> str:

@@ -29,7 +29,14 @@ from huitou.promotions.quotas.models import (
     Use,
 )
 from huitou.promotions.quotas.repository import LimitRepository
-from huitou.promotions.quotas.rules import below, fields_of, uses_id, why_blocked
+from huitou.promotions.quotas.rules import (
+    MOST_UNPAID,
+    below,
+    fields_of,
+    too_many_unpaid,
+    uses_id,
+    why_blocked,
+)
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Refusal
@@ -92,36 +99,56 @@ class Limiter:
         """Note that a unit in flight was used."""
         self._repository.drop(piece.subject, piece.token, piece.piece)
 
-    def put_back_unit(self, piece: InFlight) -> None:
-        """Return a unit in flight to its pool; repeating that changes nothing."""
-        self._repository.put_back(piece)
+    def leave_unit(self, piece: InFlight) -> None:
+        """Give up a unit in flight; it returns to its pool when its last taker gives it up.
+
+        The same call may run several times at once, and all of them hold the same unit. One of
+        them may still use it when another one is refused.
+        """
+        self._repository.leave(piece)
 
     def reserve_units(
-        self, order_id: str, uses: Sequence[OrderUse]
-    ) -> tuple[list[OrderUse], list[InFlight]]:
+        self, member_id: str, order_id: str, uses: Sequence[OrderUse], taken: list[InFlight]
+    ) -> list[OrderUse]:
         """Take from the pools what an order uses, before the order's transaction.
 
-        Returns the uses with the names of their units, to be kept with the order, and the units
-        for `confirm`. Raises Refusal OFFER_USED_UP. If the order isn't written after all, only the
-        sweep puts the units back: the same call may be running a second time and write the order
-        in a moment.
+        Returns the uses with the names of their units, to be kept with the order. `taken` gets the
+        units for `settle_units`, also those that were taken before a refusal. Raises Refusal
+        OFFER_USED_UP, or TOO_MANY_UNPAID if the member has as many units of a pool in flight as
+        orders may hold unpaid: calls that run at once can't take more than calls in turn.
         """
-        named, taken = [], []
+        named = []
         for use in uses:
             if not use.pooled:
                 named.append(use)
                 continue
-            piece = self.take_units(use.subject, order_id, use.pieces, use.fen)
-            if piece is None:
-                raise Refusal(QuotaErrors.OFFER_USED_UP, field="items", detail=use.subject)
+            piece = self._take_for_order(member_id, order_id, use)
             taken.append(piece)
             named.append(use.model_copy(update={"piece": piece.piece}))
-        return named, taken
+        return named
 
-    def confirm_units(self, taken: Sequence[InFlight]) -> None:
-        """Note that the units' order was written; without this call the sweep finds that out."""
+    def _take_for_order(self, member_id: str, order_id: str, use: OrderUse) -> InFlight:
+        subject, more = use.subject, {"member_id": member_id}
+        piece = self._repository.take(subject, order_id, use.pieces, use.fen, more, MOST_UNPAID)
+        if piece is not None:
+            return InFlight(subject, order_id, piece, use.pieces, use.fen, time.time(), more)
+        left = self._repository.left([subject]).get(subject)
+        if left is None or left.pieces < use.pieces or left.fen < use.fen:
+            raise Refusal(QuotaErrors.OFFER_USED_UP, field="items", detail=subject)
+        raise too_many_unpaid()
+
+    def settle_units(self, taken: Sequence[InFlight], uses: Sequence[OrderUse]) -> None:
+        """Drop the units that an order has used, and put the others back at once.
+
+        `uses` are those of the written order, none if the order was refused. After any other error
+        nobody knows whether the order was written: then the sweep settles its units.
+        """
+        used = {use.piece for use in uses if use.piece is not None}
         for piece in taken:
-            self.drop_unit(piece)
+            if piece.piece in used:
+                self.drop_unit(piece)
+            else:
+                self.leave_unit(piece)
 
     def count_uses(self, member_id: str, uses: Sequence[Use], session: ClientSession) -> None:
         """Count the member's uses within an order's transaction; Refusal OFFER_LIMIT_REACHED."""
@@ -178,7 +205,7 @@ class Limiter:
             return "used"
         if had is None and piece.since > time.time() - ORDERING_S:
             return "waiting"
-        self._repository.put_back(piece, unmoved=True)
+        self._repository.put_back_unmoved(piece)
         return "put back"
 
 
