@@ -40,6 +40,7 @@ SMALLER = {
     "scripts/huitou bench latency --json": "scripts/huitou bench latency --json --seconds 2"
     " --rate 10",
     "scripts/huitou bench coldstart --json": "scripts/huitou bench coldstart --json --runs 1",
+    "scripts/huitou bench day --json": "scripts/huitou bench day --json --minutes 0.05",
     "scripts/huitou bench invoke --json": "scripts/huitou bench invoke --json --runs 5 --starts 1",
     "scripts/huitou bench import --json": "scripts/huitou bench import --json --orders 500"
     " --rounds 1",
@@ -47,6 +48,8 @@ SMALLER = {
     " --small-members 500 --due 50",
     "scripts/huitou bench geofence --json": "scripts/huitou bench geofence --json --stores 500"
     " --points 100",
+    "scripts/huitou capacity --members 10M --orders-per-day 1M": "scripts/huitou capacity"
+    " --members 10M --orders-per-day 1M --json --guests 5 --sample 50",
     "scripts/huitou bench kpi --json": "scripts/huitou bench kpi --json --years 0.1"
     " --orders-a-day 50 --days 1",
 }

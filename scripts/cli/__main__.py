@@ -14,7 +14,7 @@ from huitou.runtime.errors import Unavailable
 NAMES = (
     "up", "deploy", "rollback", "status", "logs", "invoke", "phone", "import", "kpi", "reconcile",
     "pay", "points", "price", "coupons", "campaign", "console", "staff", "wechat-pay", "tiers",
-    "dead-letters", "layers", "bench", "cost", "demo", "typings", "house", "new",
+    "dead-letters", "layers", "bench", "cost", "capacity", "demo", "typings", "house", "new",
 )  # fmt: skip
 PLACES = {name: f"cli.{name.replace('-', '_')}:{name.replace('-', '_')}" for name in NAMES} | {
     "rollback": "cli.deploy:rollback",
@@ -47,6 +47,7 @@ def main() -> None:
     scripts/huitou console screenshots --out DIR  every view of the console as a picture
     scripts/huitou pay reconcile --day 2026-04-30  compare a day with WeChat Pay's bill
     scripts/huitou cost --orders-per-day 10000   the monthly bill, item by item
+    scripts/huitou capacity --members 10M --orders-per-day 1M  what a chain needs, what breaks
     scripts/huitou typings --out huitou.d.ts     TypeScript for the mini-program
     scripts/huitou new function prep-dispatch    the skeleton of a function, tests included
     scripts/huitou house                         the core layer's domains, and who imports whom

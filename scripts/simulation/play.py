@@ -52,7 +52,7 @@ class Simulation:
         self._guests = make_guests(seed, members, days)
         self._greeted: set[str] = set()
         self._messages_seen = 0
-        self._moment = FIRST_DAY
+        self.moment = FIRST_DAY  # Business time, as the phones of guests tell it.
         self.tally = Tally()
 
     def play(self, progress: Callable[[str], None]) -> None:
@@ -96,13 +96,14 @@ class Simulation:
         for slot, after in enumerate(SLOTS):
             if slot == len(SLOTS) - 1 and opens.weekday() in SUPPER_DAYS:
                 self._cloud.control("advance", to=(opens + SUPPER_AT).isoformat())
-            self._moment = opens + after
-            self._cloud.control("advance", to=self._moment.isoformat())
+            self.moment = opens + after
+            self._cloud.control("advance", to=self.moment.isoformat())
             # A guest's two visits in one slot would race, so they follow one another.
-            for result in pool.map(self._visit, [v for v in visits if v.slot == slot]):
+            for result in pool.map(self.serve, [v for v in visits if v.slot == slot]):
                 self.tally.events[result] += 1
 
-    def _visit(self, visit: Visit) -> str:
+    def serve(self, visit: Visit) -> str:
+        """Play one visit from the log-in to its end; returns how it ended."""
         guest = visit.guest
         self._ok("member-profile", guest, {"action": "login"})
         if guest.openid not in self._greeted:
@@ -210,7 +211,7 @@ class Simulation:
                 "lng": lng,
                 "system": "GCJ-02",
                 "accuracy_m": 30,
-                "at": self._moment.isoformat(),
+                "at": self.moment.isoformat(),
             },
         )
         if [store["store_id"] for store in near["stores"]] != [store_id]:

@@ -21,7 +21,7 @@ from cli.cost.estimate import (
 from cli.cost.figures import Assumptions, Figures, FunctionFigures
 from cli.cost.measure import firings_a_month
 from cli.cost.prices import PATH, Prices, load_prices
-from cli.cost.verdict import comparisons, verdict, yuan
+from cli.cost.verdict import comparisons, free_tier, verdict, yuan
 
 PAY = FunctionFigures(
     name="pay", memory_mb=256, timeout_s=60, calls_per_order=4.0, warm_ms=20.0, cold_ms=20.0,
@@ -216,3 +216,13 @@ def test_the_verdict_says_what_the_figures_say() -> None:
     assert "“about ¥300.00” holds, and" in verdict(out)
     assert yuan(-2_010) == "−¥20.10"
     assert yuan(123_456_789) == "¥1,234,567.89"
+
+
+def test_a_single_shop_is_within_the_free_tier_and_its_database_never_is() -> None:
+    prices = load_prices()
+    for orders_per_day, begins in ((300, "are within"), (1_000_000, "are not within")):
+        out = at(orders_per_day)
+        told = free_tier(out, prices)
+        assert told.startswith(f"The functions {begins} SCF's free tier")
+        [database] = [item for item in out.bill.items if item.name == "database"]
+        assert f"never the database's {yuan(database.low_fen)}" in told

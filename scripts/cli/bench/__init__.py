@@ -19,8 +19,8 @@ from huitou.runtime.database import Database, Document
 from localcloud.mongod import Mongod
 
 NAMES = (
-    "checkout", "coldstart", "expire", "geofence", "import", "invoke", "kpi", "latency", "pay",
-    "points", "price", "quota", "sweep", "tiers",
+    "checkout", "coldstart", "day", "expire", "geofence", "import", "invoke", "kpi", "latency",
+    "pay", "points", "price", "quota", "sweep", "tiers",
 )  # fmt: skip
 AT_ONCE = 5_000
 SET_UP_S = 600

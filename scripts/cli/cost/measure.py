@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -64,19 +65,29 @@ class _Calls:
     log_bytes: list[int] = field(default_factory=list)
 
 
-def measure(folder: Path, assumed: Assumptions, progress: Callable[[str], None]) -> Figures:
-    """Play two business days on a separate cloud and read its call log; takes half a minute."""
+def measure(
+    folder: Path,
+    assumed: Assumptions,
+    progress: Callable[[str], None],
+    *,
+    guests: int = GUESTS,
+    watch: Callable[[LocalCloud], AbstractContextManager[object]] = nullcontext,
+) -> Figures:
+    """Play two business days on a separate cloud and read its call log; takes half a minute.
+
+    `watch` is entered before the days are played and left when all is done that they caused.
+    """
     progress("starting a scratch local cloud")
     with LocalCloud(folder) as cloud:
         client = CountingClient(cloud.url, cloud.vendor_url, folder)
         before = _database_bytes(cloud)
-        simulation = Simulation(client, members=GUESTS, days=DAYS)
-        simulation.play(lambda day: progress(f"playing {day}"))
-        orders = cloud.database.collection("orders")
-        paid = orders.count_documents({"paid_at": {"$exists": True}}, hint="_id_")
-        progress(f"{paid} orders are paid; guests who only look")
-        _visit_without_ordering(client, round(paid * assumed.looks_per_order))
-        cloud.drain()
+        with watch(cloud):
+            simulation = Simulation(client, members=guests, days=DAYS)
+            simulation.play(lambda day: progress(f"playing {day}"))
+            paid = paid_orders(cloud)
+            progress(f"{paid} orders are paid; guests who only look")
+            _visit_without_ordering(client, round(paid * assumed.looks_per_order), guests)
+            cloud.drain()
         grown = _database_bytes(cloud) - before
         played = {name: _calls(cloud, name) for name in cloud.registry.functions}
         progress("timers with nothing to do")
@@ -96,6 +107,12 @@ def measure(folder: Path, assumed: Assumptions, progress: Callable[[str], None])
     )
 
 
+def paid_orders(cloud: LocalCloud) -> int:
+    """Return how many orders of a small chain have been paid."""
+    orders = cloud.database.collection("orders")
+    return orders.count_documents({"paid_at": {"$exists": True}}, hint="_id_")
+
+
 def firings_a_month(cron: str) -> float:
     """Return how often a 7-field cron fires in an average month, counted over at most a year."""
     begins = datetime(2026, 1, 1, tzinfo=UTC)
@@ -107,10 +124,10 @@ def firings_a_month(cron: str) -> float:
     return firings * MONTH_S / (at - first).total_seconds()
 
 
-def _visit_without_ordering(client: LocalCloudClient, visits: int) -> None:
+def _visit_without_ordering(client: LocalCloudClient, visits: int, guests: int) -> None:
     def visit(number: int) -> None:
         for function, data in LOOK:
-            client.member_call(function, f"guest-{number % GUESTS:04d}", data)
+            client.member_call(function, f"guest-{number % guests:04d}", data)
 
     with ThreadPoolExecutor(TOGETHER) as pool:
         for _ in pool.map(visit, range(visits)):

@@ -12,7 +12,7 @@ from rich.table import Table
 from cli.cost.estimate import Bill, Estimate, estimate, slower
 from cli.cost.figures import MONTH_H, Assumptions, Figures
 from cli.cost.prices import Prices
-from cli.cost.verdict import comparisons, difference, verdict, yuan
+from cli.cost.verdict import comparisons, difference, free_tier, verdict, yuan
 
 SLOWER = (2.0, 4.0)  # Factors for machines that are slower than this one.
 
@@ -59,6 +59,7 @@ def as_data(
         ],
         "bill": _bill_data(out.bill),
         "free_months_save_fen": out.free_months_save_fen,
+        "free_tier": free_tier(out, prices),
         "comparisons": [
             {
                 "with": c.name,
@@ -186,10 +187,7 @@ def _comparison(out: Estimate) -> Table:
 def _sensitivity(
     figures: Figures, out: Estimate, prices: Prices, assumed: Assumptions
 ) -> list[str]:
-    lines = [
-        f"First three months: SCF's free tier takes off up to {yuan(out.free_months_save_fen)} each"
-        " (plain SCF; not confirmed for CloudBase). Nothing from the fourth on."
-    ]
+    lines = [free_tier(out, prices)]
     for factor in SLOWER:
         bill = _bill_if_slower(figures, out, prices, assumed, factor)
         same = bill.high_fen == out.bill.high_fen

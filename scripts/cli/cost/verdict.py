@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cli.cost.estimate import Bill, Estimate
+from cli.cost.prices import Prices
 
 CLAIMED_FEN = 30_000  # A month, at CLAIMED_ORDERS a day: the founding issue's "about ¥300".
 CLAIMED_UNDER = 0.70  # The claimed saving against self-hosting.
@@ -64,6 +65,22 @@ def verdict(estimate: Estimate) -> str:
         f" “{CLAIMED_UNDER:.0%} under self-hosting” {share} (two servers with the same database:"
         f" {difference(same_database.under_low)} to {difference(same_database.under_high)};"
         f" all on own servers: {difference(alone.under_low)} to {difference(alone.under_high)})."
+    )
+
+
+def free_tier(estimate: Estimate, prices: Prices) -> str:
+    """Say in a sentence whether the functions stay within SCF's free tier, and what it leaves."""
+    gbs, calls = sum(f.gbs for f in estimate.functions), sum(f.calls for f in estimate.functions)
+    free_gbs = float(prices.allowance("scf_free_gbs"))
+    free_calls = float(prices.allowance("scf_free_calls"))
+    within = gbs <= free_gbs and calls <= free_calls
+    database = next(item for item in estimate.bill.items if item.name == "database")
+    return (
+        f"The functions {'are' if within else 'are not'} within SCF's free tier: {gbs:,.0f} of"
+        f" {free_gbs:,.0f} GB-s and {calls:,.0f} of {free_calls:,.0f} calls a month, in the first"
+        " three months only (plain SCF; not confirmed for CloudBase). It saves up to"
+        f" {yuan(estimate.free_months_save_fen)} a month and never the database's"
+        f" {yuan(database.low_fen)}, so the chain is not free at any size."
     )
 
 
