@@ -150,7 +150,8 @@ class Mongod:
         if not self._durable:
             # Tests store and delete the same documents again and again. By default mongod keeps
             # deleted ones for five minutes, and each query of their collection passes over them.
-            arguments += ["--setParameter", "minSnapshotHistoryWindowInSeconds=0"]
+            # A reconciliation reads one snapshot for as long as it takes.
+            arguments += ["--setParameter", "minSnapshotHistoryWindowInSeconds=10"]
         self._process = subprocess.Popen(
             arguments,
             stdin=subprocess.DEVNULL,

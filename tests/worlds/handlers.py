@@ -75,6 +75,7 @@ def call(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     settings.cache_clear()
+    shared_database.cache_clear()  # Another test may have opened it with this name.
     yield run
     shared_database(mongod.uri, chain.name).client.close()
     shared_database.cache_clear()

@@ -108,7 +108,7 @@ def _copy(source: Database, into: Database, name: str, sample: int) -> int:
     """Store a collection's documents under other names; returns how many there were."""
     documents = list(source.collection(name).find({}).hint("_id_"))
     for number in range(math.ceil(sample / len(documents)) if documents else 0):
-        renamed = _Renamed(number)
+        renamed = Renamed(number)
         insert_quickly(into, name, [renamed.document(one) for one in documents])
     return len(documents)
 
@@ -124,7 +124,7 @@ def _sizes(database: Database, name: str, count: int) -> CollectionFigures:
     )
 
 
-class _Renamed:
+class Renamed:
     """One copy of the days: other members, orders and guests, and other days."""
 
     def __init__(self, number: int) -> None:

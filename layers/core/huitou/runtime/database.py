@@ -23,6 +23,7 @@ Result = TypeVar("Result")
 OPERATION_TIMEOUT_MS = 10_000
 TRANSACTION_TIMEOUT_S = 8.0
 _DUPLICATE = 11_000  # MongoDB's code.
+_SNAPSHOT_TOO_OLD = 239  # MongoDB's code.
 _SNAPSHOT = ReadConcern("snapshot")
 _MAJORITY = WriteConcern("majority")
 
@@ -114,11 +115,12 @@ def shared_database(uri: str, name: str) -> Database:
 def is_passing(error: PyMongoError) -> bool:
     """Tell whether the same call may succeed later (lost connection, election, timeout, conflict).
 
-    An unindexed query, a document that a validator refuses or a duplicate fails again each time.
+    That includes a snapshot which MongoDB, being busy, didn't keep until the last read of it. An unindexed query, a document that a validator refuses or a duplicate fails again each time.
     """
     return (
         isinstance(error, ConnectionFailure)
         or error.timeout
+        or getattr(error, "code", None) == _SNAPSHOT_TOO_OLD
         or error.has_error_label("TransientTransactionError")
         or error.has_error_label("RetryableWriteError")
     )
