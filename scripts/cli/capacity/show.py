@@ -23,6 +23,16 @@ from cli.capacity.estimate import (
 )
 from cli.capacity.figures import GROWTH, DatabaseFigures, Limits
 
+ACROSS_SHARDS = (
+    "A transaction that writes on several shards commits in two phases; nearly every order's does.",
+    "A unique index that doesn't begin with the key is kept by each shard for itself: a member's"
+    " places of a limited coupon template need a collection of their own first.",
+    "One statement can't move many documents to other shards: a merge must move coupons, exposures"
+    " and arrivals one by one.",
+    "Before MongoDB 8 a transaction can't $lookup in a sharded collection: settling an order again"
+    " must read its entries apart.",
+    "The change stream waits for the slowest shard, and so does who follows it.",
+)
 SHOWN_FROM_GB = 0.01  # Smaller collections are added up in one row.
 
 
@@ -48,6 +58,7 @@ def as_data(out: Capacity, measured: DatabaseFigures, limits: Limits) -> dict[st
             for need in out.needs
         ],
         "shards": out.shards,
+        "across_shards": ACROSS_SHARDS,
         "primary": {"cores": out.cores, "memory_gb": out.memory_gb},
         "hot_index_gb": round(hot_index_gb(out.collections), 2),
         "breaks_first": out.first,
@@ -89,6 +100,8 @@ def show(out: Capacity, measured: DatabaseFigures, limits: Limits) -> None:
     console.print(_functions(out))
     if out.shards > 1:
         console.print(_keys(out))
+        for line in (*ACROSS_SHARDS, ""):
+            console.print(line, markup=False, highlight=False)
     for line in _assumptions(out, measured, limits):
         console.print(line, markup=False, highlight=False)
     console.print()
