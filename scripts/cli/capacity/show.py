@@ -21,7 +21,7 @@ from cli.capacity.estimate import (
     Held,
     hot_index_gb,
 )
-from cli.capacity.figures import GROWTH, DatabaseFigures, Limits
+from cli.capacity.figures import GROWTH, YEAR, DatabaseFigures, Growth, Limits
 
 ACROSS_SHARDS = (
     "A transaction that writes on several shards commits in two phases; nearly every order's does.",
@@ -79,9 +79,13 @@ def verdict(out: Capacity) -> str:
         f" ({out.size.peak_per_s:,.2f} a second at noon): {sets} of {out.cores} cores and"
         f" {out.memory_gb} GB. As the chain grows, {first.name} breaks first, at about"
         f" {_rounded(out.breaks_at.orders_per_day):,} orders a day and"
-        f" {_rounded(out.breaks_at.members):,} members (here: {first.needed:,.3g} of"
-        f" {first.limit:,.4g} {first.unit}). Next step: {NEXT[first.name]}."
+        f" {_rounded(out.breaks_at.members):,} members (here: {_number(first.needed)} of"
+        f" {_number(first.limit)} {first.unit}). Next step: {NEXT[first.name]}."
     )
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _rounded(count: int) -> int:
@@ -134,8 +138,8 @@ def _collections(out: Capacity) -> Table:
     table = _table(
         f"{out.size.members:,} members, {out.size.orders_per_day:,} orders a day:"
         " millions of documents, GB on disk",
-        ("collection", "grows by, kept"),
-        ("1 year", "GB", "3 years", "GB", "of it index"),
+        ("collection", "grows by"),
+        ("1 year", "GB", "3 years", "GB", "index"),
     )
 
     def weight(one: Collection) -> int:
@@ -144,12 +148,18 @@ def _collections(out: Capacity) -> Table:
     small = [one for one in out.collections if weight(one) < SHOWN_FROM_GB * GB]
     for one in sorted(out.collections, key=weight, reverse=True):
         if one not in small:
-            kept = f"{one.growth.days:,.4g} days" if one.growth.days else "for ever"
-            table.add_row(one.name, f"{one.growth.by}, {kept}", *_row([one]))
+            table.add_row(one.name, _grows(one.growth), *_row([one]))
     table.add_row(f"{len(small)} small ones", "", *_row(small))
     table.add_section()
     table.add_row("all", "", *_row(out.collections))
     return table
+
+
+def _grows(growth: Growth) -> str:
+    if growth.days is None:
+        return growth.by
+    years = growth.days / YEAR
+    return f"{growth.by} {years:g} y" if years >= 1 else f"{growth.by} {growth.days:.2g} d"
 
 
 def _row(collections: Iterable[Collection]) -> list[str]:
@@ -157,13 +167,13 @@ def _row(collections: Iterable[Collection]) -> list[str]:
     third = [one.third_year for one in collections]
 
     def million(held: list[Held]) -> str:
-        return f"{sum(one.documents for one in held) / 1e6:,.2f}"
+        return f"{sum(one.documents for one in held) / 1e6:,.1f}"
 
     def gb(held: list[Held]) -> str:
-        return f"{sum(one.data_bytes + one.index_bytes for one in held) / GB:,.2f}"
+        return f"{sum(one.data_bytes + one.index_bytes for one in held) / GB:,.1f}"
 
     indexes = sum(one.index_bytes for one in third) / GB
-    return [million(first), gb(first), million(third), gb(third), f"{indexes:,.2f}"]
+    return [million(first), gb(first), million(third), gb(third), f"{indexes:,.1f}"]
 
 
 def _needs(out: Capacity) -> Table:
@@ -175,8 +185,8 @@ def _needs(out: Capacity) -> Table:
     for need in sorted(out.needs, key=lambda need: -need.share):
         table.add_row(
             need.name,
-            f"{need.needed:,.3g} {need.unit}",
-            f"{need.limit:,.4g}",
+            f"{_number(need.needed)} {need.unit}",
+            _number(need.limit),
             f"{need.share:.2%}",
         )
     return table
