@@ -34,8 +34,8 @@ RELAY = FunctionFigures(
     peak_mb=57.0, log_bytes_per_call=0.0, stands=True,
 )  # fmt: skip
 FIGURES = Figures(
-    paid_orders=100, functions=(PAY, RELAY), member_calls_per_order=3.0, http_calls_per_order=1.0,
-    answer_bytes_per_order=10_000.0, database_bytes_per_order=6_000.0,
+    paid_orders=100, functions=(PAY, RELAY), relay=RELAY, member_calls_per_order=3.0,
+    http_calls_per_order=1.0, answer_bytes_per_order=10_000.0, database_bytes_per_order=6_000.0,
 )  # fmt: skip
 GROWS = {
     "functions, for orders", "calls", "HTTP access", "CloudBase API", "traffic out", "database",
@@ -107,6 +107,14 @@ def test_the_relay_stands_all_month_and_a_successor_waits_a_little() -> None:
     # The founding estimate: at 256 MB, 657,000 GB-seconds a month.
     whole = at(1, replace(FIGURES, functions=(replace(never_fired, memory_mb=256),)))
     assert whole.functions[0].standing_gbs == 657_000
+
+
+def test_the_relay_is_left_out_of_the_bill_and_told_beside_it() -> None:
+    without = at(10_000, replace(FIGURES, functions=(PAY,)))
+    assert fen(without.bill, "relay, standing") == (0, 0)
+    assert without.with_relay == at(10_000).bill
+    low, _ = fen(without.with_relay, "relay, standing")
+    assert low == round(standing_s(RELAY) / 8 * 0.011108)  # 128 MB; fen for a GB-second.
 
 
 def test_the_spare_time_is_the_relays_own() -> None:

@@ -79,6 +79,7 @@ class Estimate:
     orders_per_day: int
     functions: tuple[FunctionCost, ...]
     bill: Bill
+    with_relay: Bill  # With trigger-relay's timer switched on as well.
     free_months_save_fen: int  # In each of the first three months.
     servers: Bill  # Two own servers and an arbiter, which also run the database.
     servers_and_database: Bill  # Two own servers and the same managed database.
@@ -113,19 +114,25 @@ def estimate(
     orders = orders_per_day * DAYS_A_MONTH
     functions = tuple(_function(f, orders, prices, assumed) for f in figures.functions)
     month = _Month(figures, orders, prices, assumed, functions)
-    usage = _usage(month)
-    rest = (_database(month), _backup(month), _nat(prices), _logs(month))
+    relay = _function(figures.relay, orders, prices, assumed)
     free_calls = min(sum(f.calls for f in functions), float(prices.allowance("scf_free_calls")))
     free_gbs = min(sum(f.gbs for f in functions), float(prices.allowance("scf_free_gbs")))
     return Estimate(
         orders_per_day=orders_per_day,
         functions=functions,
-        bill=Bill((*usage, _plan(usage, prices), *rest)),
+        bill=_bill(month),
+        with_relay=_bill(replace(month, functions=(*functions, relay))),
         free_months_save_fen=prices.fen("scf_calls", free_calls / 10_000)
         + prices.fen("scf_gbs", free_gbs),
         servers=_servers(month, own_database=True),
         servers_and_database=_servers(month, own_database=False),
     )
+
+
+def _bill(month: _Month) -> Bill:
+    usage = _usage(month)
+    rest = (_database(month), _backup(month), _nat(month.prices), _logs(month))
+    return Bill((*usage, _plan(usage, month.prices), *rest))
 
 
 def slower(assumed: Assumptions, factor: float) -> Assumptions:

@@ -36,10 +36,11 @@ class FunctionFigures:
 
 @dataclass(frozen=True)
 class Figures:
-    """All figures of one run; bytes are per paid order."""
+    """All figures of one run; bytes are per paid order. `relay` is off unless somebody needs it."""
 
     paid_orders: int
     functions: tuple[FunctionFigures, ...]
+    relay: FunctionFigures
     member_calls_per_order: float
     http_calls_per_order: float
     answer_bytes_per_order: float

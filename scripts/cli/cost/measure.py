@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -16,10 +17,11 @@ from typing import Any
 from croniter import croniter
 
 from cli.cost.figures import MONTH_S, Assumptions, Figures, FunctionFigures
+from huitou.runtime.relay import NAME as RELAY
+from huitou.runtime.relay import health
 from localcloud.client import LocalCloudClient
 from localcloud.cloud import LocalCloud
-from localcloud.platform import STANDING
-from localcloud.registry import DEFAULT
+from localcloud.registry import DEFAULT, Trigger
 from simulation.play import TOGETHER, Simulation
 
 DAYS, GUESTS = 2, 160  # Nearly all of the guests come on the first day.
@@ -91,15 +93,15 @@ def measure(
         grown = _database_bytes(cloud) - before
         played = {name: _calls(cloud, name) for name in cloud.registry.functions}
         progress("timers with nothing to do")
-        idle = {name: _idle_ms(cloud, name) for name in cloud.registry.functions}
-        functions = tuple(
-            _figures(cloud, name, played[name], idle[name], paid)
+        measured = {
+            name: _figures(cloud, name, played[name], paid)
             for name in cloud.registry.functions
             if name not in OPERATORS
-        )
+        }
     return Figures(
         paid_orders=paid,
-        functions=functions,
+        functions=tuple(figures for name, figures in measured.items() if name != RELAY),
+        relay=measured[RELAY],
         member_calls_per_order=len(client.answers) / paid,
         http_calls_per_order=sum(calls.http for calls in played.values()) / paid,
         answer_bytes_per_order=sum(client.answers) / paid,
@@ -177,38 +179,55 @@ def _door(printed: str) -> str | None:
     return None
 
 
+def _timers(cloud: LocalCloud, name: str) -> list[Trigger]:
+    """Return a function's timers; the relay's as if it were switched on."""
+    timers = [timer for timer in cloud.registry.triggers() if timer.function == name]
+    return timers or [cloud.relay_timer] if name == RELAY else timers
+
+
 def _idle_ms(cloud: LocalCloud, name: str) -> float:
     """Return the billed ms of a timer call with nothing due; 0 without a timer."""
-    standing = name in STANDING
+    timers, firings = _timers(cloud, name), IDLE_FIRINGS
+    if name == RELAY:
+        cloud.timers.fire(timers[0], cloud.clock.now())  # This one stands; the others find it.
+        _wait_for(lambda: bool(health(cloud.database)["alive"]), name)
+        firings = 2
     seen = _count(cloud.platform.log.newest(name))
     fired = 0
-    for _ in range(2 if standing else IDLE_FIRINGS):
-        fired += cloud.timers.fire_function(name)
-        deadline = time.monotonic() + IDLE_WITHIN_S
-        while _count(cloud.platform.log.newest(name)) < seen + fired:
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"{name}: a timer call has not ended in {IDLE_WITHIN_S} s")
-            time.sleep(0.02)
+    for _ in range(firings):
+        for timer in timers:
+            cloud.timers.fire(timer, cloud.clock.now())
+        fired += len(timers)
+        _wait_for(partial(_are_logged, cloud, name, seen + fired), name)
     newest = [r for r, _ in zip(cloud.platform.log.newest(name), range(fired), strict=False)]
     warm = [float(r["BillDuration"]) for r in newest if not r["ColdStart"]]
     return fmean(warm or [float(r["BillDuration"]) for r in newest]) if newest else 0.0
+
+
+def _are_logged(cloud: LocalCloud, name: str, calls: int) -> bool:
+    return _count(cloud.platform.log.newest(name)) >= calls
+
+
+def _wait_for(happened: Callable[[], bool], name: str) -> None:
+    deadline = time.monotonic() + IDLE_WITHIN_S
+    while not happened():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{name}: a timer call has not ended in {IDLE_WITHIN_S} s")
+        time.sleep(0.02)
 
 
 def _count(records: Iterable[object]) -> int:
     return sum(1 for _ in records)
 
 
-def _figures(
-    cloud: LocalCloud, name: str, calls: _Calls, idle_ms: float, paid: int
-) -> FunctionFigures:
-    revision = cloud.registry.function(name).revision(DEFAULT)
-    stands = name in STANDING
+def _figures(cloud: LocalCloud, name: str, calls: _Calls, paid: int) -> FunctionFigures:
+    revision, idle_ms = cloud.registry.function(name).revision(DEFAULT), _idle_ms(cloud, name)
+    stands = name == RELAY
     called = len(calls.orders_warm) + len(calls.orders_cold)
     if calls.changes:
         # Here several guests pay at once and share a batch; in reality each order has its own.
         called += max(0, paid - calls.changes)
     worked = 0.0 if stands else sum(max(0.0, ms - idle_ms) for ms in calls.timers_warm)
-    timers = [t for t in cloud.registry.triggers() if t.function == name]
     return FunctionFigures(
         name=name,
         memory_mb=revision.memory_mb,
@@ -216,7 +235,7 @@ def _figures(
         calls_per_order=called / paid,
         warm_ms=_mean(calls.orders_warm or calls.orders_cold),
         cold_ms=_mean(calls.orders_cold),
-        firings_a_month=sum(firings_a_month(timer.cron) for timer in timers),
+        firings_a_month=sum(firings_a_month(timer.cron) for timer in _timers(cloud, name)),
         idle_ms=idle_ms,
         timer_work_ms_per_order=worked / paid,
         peak_mb=cloud.platform.pool(name).peak_bytes() / MB,

@@ -58,6 +58,7 @@ def as_data(
             for f in out.functions
         ],
         "bill": _bill_data(out.bill),
+        "with_relay": _bill_data(out.with_relay),
         "free_months_save_fen": out.free_months_save_fen,
         "free_tier": free_tier(out, prices),
         "comparisons": [
@@ -75,7 +76,7 @@ def as_data(
             for factor in SLOWER
         ],
         "verdict": verdict(out),
-        "measured": {k: v for k, v in asdict(figures).items() if k != "functions"},
+        "measured": {k: v for k, v in asdict(figures).items() if k not in ("functions", "relay")},
         "assumptions": asdict(assumed),
         "prices": prices.model_dump(mode="json"),
     }
@@ -187,7 +188,11 @@ def _comparison(out: Estimate) -> Table:
 def _sensitivity(
     figures: Figures, out: Estimate, prices: Prices, assumed: Assumptions
 ) -> list[str]:
-    lines = [free_tier(out, prices)]
+    lines = [
+        free_tier(out, prices),
+        f"With trigger-relay standing as well: {yuan(out.with_relay.low_fen)} to"
+        f" {yuan(out.with_relay.high_fen)} (it is off: functions start their followers).",
+    ]
     for factor in SLOWER:
         bill = _bill_if_slower(figures, out, prices, assumed, factor)
         same = bill.high_fen == out.bill.high_fen
