@@ -67,8 +67,8 @@ def commit_and(outcome: BaseException | None, order_id: str, **event: Any) -> di
             raise outcome
         return {}
 
-    timer = {**recorded("timer"), "Message": token_of("pay"), **event}
-    return serve("pay", timer, {"time_limit_in_ms": 60_000}, timer=work)
+    timer = {**recorded("timer"), "Message": token_of("pay"), "token": token_of("pay"), **event}
+    return serve("pay", timer, {"time_limit_in_ms": 60_000}, timer=work, changes=work)
 
 
 def told(capsys: pytest.CaptureFixture[str], event: str) -> list[dict[str, Any]]:
@@ -130,10 +130,14 @@ def test_a_chain_of_followers_ends(
 ) -> None:
     _, [order] = paid(chain, clock, 1)
     for hops in range(MOST_HOPS + 1):
-        commit_and(None, order, hops=hops)
+        commit_and(None, order, **changes("orders", order, Type="", hops=hops))
     assert [event_of(each)["hops"] for each in api.calls] == list(range(1, MOST_HOPS + 1))
     [failure] = told(capsys, "follower_not_started")
     assert failure["reason"] == "hops"
+    for sent in ({"hops": MOST_HOPS}, changes("orders", order, Type="", hops="3")):
+        api.calls.clear()
+        commit_and(None, order, **sent)
+        assert [event_of(each)["hops"] for each in api.calls] == [1]
 
 
 @pytest.mark.parametrize(
@@ -193,7 +197,7 @@ def test_many_ids_go_in_batches_that_the_platform_takes(call: Run, api: InvokeAp
     ids = [f"{number:0{LONGEST_ID}}" for number in range(MOST_NOTED + 5)]
     for trigger in TRIGGERS:
         noted.written(trigger.collection, ids, {trigger.marker: "due"})
-    noted.start(settings(), "pay", {})
+    noted.start(settings(), "pay")
     assert not noted
     for trigger in TRIGGERS:
         batches = [found for name, found in api.started() if name == trigger.function]

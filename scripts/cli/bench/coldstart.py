@@ -27,7 +27,7 @@ _FLOOR = "import os; from pymongo import MongoClient; MongoClient(os.environ['U'
 MEMBER = "bench"  # The OpenID of the member who calls.
 CART = {"store_id": "jingan", "items": [{"dish_id": "milk-tea", "sku_id": "l", "quantity": 2}]}
 GIVE_UP_AFTER_S = 30.0
-APART = ("pay", "trigger-relay")  # They import more: WeChat Pay's models, Tencent's SDK.
+APART = ("pay", "trigger-relay")  # WeChat Pay's models; and the relay answers late.
 
 
 @click.command()

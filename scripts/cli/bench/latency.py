@@ -49,15 +49,17 @@ def latency(rate: int, seconds: int, by: str, as_json: bool) -> None:
         _inject(cloud.database, "warm", rate, 3, tell)
         cloud.drain(GIVE_UP_AFTER_S)
         seen: dict[str, float] = {}
-        watching = threading.Event()
+        watching, stopped = threading.Event(), threading.Event()
         waiting = connect_for_waiting(cloud.mongodb_uri, cloud.database_name)
         watcher = threading.Thread(
-            target=_watch, args=(waiting, seen, rate * seconds, watching), daemon=True
+            target=_watch, args=(waiting, seen, rate * seconds, watching, stopped), daemon=True
         )
         watcher.start()
         watching.wait()
         paid, told = _inject(cloud.database, "order", rate, seconds, tell)
         watcher.join(GIVE_UP_AFTER_S)
+        stopped.set()
+        watcher.join()
         waiting.client.close()
     waits = sorted(seen[order_id] - at for order_id, at in paid.items() if order_id in seen)
     report(
@@ -91,7 +93,7 @@ def _starting(cloud: LocalCloud) -> Tell:
         began = time.monotonic()
         followers = Followers()
         followers.written("orders", [order_id], {"settlement": "due"})
-        followers.start(settings, "pay", {})
+        followers.start(settings, "pay")
         return time.monotonic() - began
 
     return tell
@@ -120,13 +122,16 @@ def _inject(
 
 
 def _watch(
-    database: Database, seen: dict[str, float], expected: int, watching: threading.Event
+    database: Database,
+    seen: dict[str, float],
+    expected: int,
+    watching: threading.Event,
+    stopped: threading.Event,
 ) -> None:
-    """Record when each order's entry can be read (committed by the majority)."""
+    """Record when each order's entry can be read (committed by the majority), until `stopped`."""
     with database.collection("points_entries").watch(max_await_time_ms=500) as stream:
         watching.set()
-        deadline = time.monotonic() + 3_600
-        while len(seen) < expected and time.monotonic() < deadline and stream.alive:
+        while len(seen) < expected and not stopped.is_set() and stream.alive:
             change = stream.try_next()
             if change is not None:
                 seen[change["fullDocument"]["order_id"]] = time.monotonic()

@@ -53,17 +53,15 @@ class Followers:
                 if not self._noted[trigger]:
                     del self._noted[trigger]
 
-    def start(self, settings: Settings, sender: str, event: Mapping[str, Any]) -> None:
-        """Start the followers of what is noted; `sender` is this function, `event` its own call.
+    def start(self, settings: Settings, sender: str, hops: int = 0) -> None:
+        """Start the followers of what is noted; `sender` is this function.
 
-        Never raises: a start that fails is logged. If the platform didn't answer, the ids stay
-        noted, and the next call of this instance sends them.
+        `hops` is how many followers led to this call. A start that fails is logged. If the platform
+        didn't answer, the ids stay noted, and the next call of this instance sends them.
         """
         if time.monotonic() < self._paused_until:
             return
         noted, self._noted = self._noted, {}
-        hops = event.get("hops")
-        hops = hops if type(hops) is int else 0
         for trigger, ids in noted.items():
             if hops >= MOST_HOPS:
                 _log_failure(sender, trigger, len(ids), "hops")

@@ -204,7 +204,7 @@ def serve(
         _log_fault(call, error)
         return _refused(call, HuitouError(Code.INTERNAL), http)
     finally:
-        _start_followers(call)
+        _start_followers(call, door)
         log(
             "call",
             function=function,
@@ -217,13 +217,14 @@ def serve(
         )
 
 
-def _start_followers(call: Call) -> None:
+def _start_followers(call: Call, door: str) -> None:
     """Start what must follow this call's changes, however it ended: a part may be committed."""
     database: Database | None = call.__dict__.get("database")  # A call may need none.
     if database is None or not database.followers:
         return
     try:
-        database.followers.start(call.settings, call.function, call.event)
+        hops = call.event.get("hops") if door == "changes" else 0  # Others could send any number.
+        database.followers.start(call.settings, call.function, hops if type(hops) is int else 0)
     except Exception as error:  # The call's own work is done: its answer must not suffer.
         _log_fault(call, error)
 
