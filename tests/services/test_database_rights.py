@@ -118,3 +118,20 @@ def test_a_validator_that_differs_is_put_right(user: Database, admin: Database) 
     assert _validators(admin) != declared
     declare(user)
     assert _validators(admin) == declared
+
+
+@pytest.mark.parametrize("user", ["readWrite"], indirect=True)
+def test_indexes_of_earlier_versions_are_dropped_when_the_new_ones_are_there(
+    user: Database,
+) -> None:
+    declare(user)
+    made = {one.name: user.collection(one.name).index_information() for one in declarations()}
+    for one in declarations():
+        assert not set(one.gone) & made[one.name].keys()
+        for name in one.gone:
+            fields = [(key, 1) for key in name.replace("_-1", "_1").removesuffix("_1").split("_1_")]
+            user.collection(one.name).create_index(fields, name=name)
+    declare(user)
+    after = {one.name: user.collection(one.name).index_information() for one in declarations()}
+    assert after == made
+    assert any(one.gone for one in declarations())

@@ -46,7 +46,10 @@ def all_that_follows(shop: Shop, member_id: str, order: Order) -> str:
     assert explained.same
     seen: dict[str, Any] = {
         "explained": explained.model_dump(mode="json"),
-        "shown": shop.orders.own_order(member_id, order.id).shown().model_dump(mode="json"),
+        # A paid order of before still says until when it could be paid.
+        "shown": shop.orders.own_order(member_id, order.id)
+        .shown()
+        .model_dump(mode="json", exclude={"expires_at"}),
         "account": shop.account(member_id),
         "entries": list(shop.database.collection("points_entries").find({"member_id": member_id})),
     }

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo import ASCENDING, DESCENDING, HASHED, IndexModel
 from pymongo.errors import CollectionInvalid, OperationFailure
 
 from huitou.runtime.areas import modules_named
@@ -23,7 +23,7 @@ from huitou.runtime.triggers import DUE
 
 WHOLE = {"bsonType": ["int", "long"]}
 NOT_NEGATIVE = {"bsonType": ["int", "long"], "minimum": 0}
-_UNAUTHORIZED = 13  # MongoDB's code.
+_UNAUTHORIZED, _INDEX_NOT_FOUND = 13, 27  # MongoDB's codes.
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,8 @@ class ShardKey:
 class Declaration:
     """One collection; `retention` says in words how long documents stay.
 
+    `gone` names indexes of earlier versions that no query needs any more; they are dropped. The
+    queries of the version before must still find an index: it may run again after a roll-back.
     Without a `shard_key` the collection is small enough to stay whole on one shard.
     """
 
@@ -49,6 +51,7 @@ class Declaration:
     retention: str
     indexes: list[IndexModel] = field(default_factory=list)
     validator: dict[str, Any] | None = None
+    gone: tuple[str, ...] = ()
     shard_key: ShardKey | None = None
 
 
@@ -56,6 +59,11 @@ def index(*keys: str, **options: Any) -> IndexModel:
     """Make an index on these fields, in this order; a leading minus means descending."""
     fields = [(key.lstrip("-"), DESCENDING if key[0] == "-" else ASCENDING) for key in keys]
     return IndexModel(fields, **options)
+
+
+def hashed(key: str, **options: Any) -> IndexModel:
+    """Make an index that finds equal values only. Of long ids it needs a third of the space."""
+    return IndexModel([(key, HASHED)], **options)
 
 
 def marked_due(marker: str, *order: str) -> IndexModel:
@@ -106,8 +114,19 @@ def declare(database: Database, steps: Iterable[Migration] | None = None) -> dic
         if declaration.indexes:
             with _right(database, "createIndex", name):
                 database.collection(name).create_indexes(declaration.indexes)
+        for old in declaration.gone:
+            with _right(database, "dropIndex", name):
+                _drop_index(database, name, old)
     done = migrate(database, migrations() if steps is None else steps)
     return {"collections": len(declarations()), "migrated": done}
+
+
+def _drop_index(database: Database, collection: str, name: str) -> None:
+    try:
+        database.collection(collection).drop_index(name)
+    except OperationFailure as error:
+        if error.code != _INDEX_NOT_FOUND:
+            raise
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from huitou.runtime.declarations import (
     Declaration,
     ShardKey,
     day_due,
+    hashed,
     index,
     marked_due,
 )
@@ -53,7 +54,7 @@ DECLARATIONS = (
         "for ever",
         [
             index("member_id", "-number"),
-            index("order_id", partialFilterExpression={"order_id": {"$exists": True}}),
+            hashed("order_id", partialFilterExpression={"order_id": {"$exists": True}}),
             index("at", "kind", "points", "is_test"),
             # Holds all that the liability report's daily sums need, so no entry is read.
             index("booked_on", "kind", "points", "debt", "is_test"),
@@ -67,6 +68,7 @@ DECLARATIONS = (
             "a member's statement and the entries of an order ask every shard; "
             "before MongoDB 8 a transaction may not `$lookup` here",
         ),
+        gone=("order_id_1",),
     ),
 )
 

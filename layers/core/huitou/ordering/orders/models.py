@@ -163,7 +163,8 @@ class Order(Stored):
     `terms` are the earning terms, frozen when the order is paid. `refunds` are those that have
     happened; `refunding` are those that WeChat Pay was asked for. While everything that is left is
     being refunded, the status is `refunding`; if WeChat Pay closes the refund, the order returns
-    to `before_refund`. A timer completes a paid order at `complete_by`.
+    to `before_refund`. An order can be paid until `expires_at`, which goes when it is paid or
+    cancelled. A timer completes a paid order at `complete_by`.
 
     An order of `origin` "import" was made at the chain's till before the chain used this system.
     `source_id` is its number there. Where the file names none, it has no lines or

@@ -223,4 +223,6 @@ def _move(
     }
     if to == "completed":
         update["$unset"] = {"complete_by": ""}
+    elif to in ("paid", "cancelled"):
+        update["$unset"] = {"expires_at": ""}
     return {"_id": order_id, "status": {"$in": before(to)}}, update

@@ -31,7 +31,13 @@ DECLARATIONS = (
                 partialFilterExpression={"counted_fen": {"$gt": 0}},
                 name="counted",
             ),
-            index("status", "expires_at"),
+            index(  # Unpaid orders only: paying or cancelling an order removes `expires_at`.
+                "status",
+                "expires_at",
+                "_id",
+                partialFilterExpression={"expires_at": {"$exists": True}},
+                name="unpaid",
+            ),
             index(  # The unpaid orders of a person that hold units of a pool.
                 "member_id",
                 "status",
@@ -54,6 +60,7 @@ DECLARATIONS = (
         shard_key=ShardKey(
             "_id", "a list by member, by store and day, or by what is due asks every shard"
         ),
+        gone=("status_1_expires_at_1",),
     ),
     Declaration("pickup_numbers", "30 days"),
 )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from huitou.runtime.declarations import Declaration, ShardKey, index
+from huitou.runtime.declarations import Declaration, ShardKey, hashed, index
 
 DECLARATIONS = (
     Declaration(
         "payments",
         "for ever (accounting law)",
         [
-            index("order_id", "attempt", unique=True),
+            hashed("order_id"),  # The id holds order and attempt, so it keeps them unique.
             index(
                 "order_id",
                 unique=True,
@@ -29,5 +29,6 @@ DECLARATIONS = (
             "a list by member or by bill asks every shard; an id alone would, so its "
             "order is named beside it",
         ),
+        gone=("order_id_1_attempt_1",),
     ),
 )
