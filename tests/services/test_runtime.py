@@ -14,7 +14,7 @@ from pymongo.errors import OperationFailure, WriteError
 from at_once import at_once
 from huitou.runtime import leases
 from huitou.runtime.cache import Cache
-from huitou.runtime.database import Database, connect, connect_for_waiting
+from huitou.runtime.database import Database, connect, connect_for_waiting, is_passing
 from huitou.runtime.dead_letters import find_letter, forget_letter, list_letters, record_letter
 from huitou.runtime.declarations import declarations, declare, migrations
 from huitou.runtime.migrations import Migration
@@ -292,6 +292,11 @@ def test_a_dead_letter_that_failed_again_since_it_was_read_is_not_deleted(
     assert [found["times"] for found in list_letters(database)] == [2]
     forget_letter(database, list_letters(database)[0])
     assert list_letters(database) == []
+
+
+def test_a_snapshot_that_the_database_did_not_keep_may_be_read_again() -> None:
+    assert is_passing(OperationFailure("the snapshot is too old", 239))
+    assert not is_passing(OperationFailure("no index", 291))
 
 
 def test_a_database_that_does_not_answer_is_reported() -> None:

@@ -115,7 +115,8 @@ def shared_database(uri: str, name: str) -> Database:
 def is_passing(error: PyMongoError) -> bool:
     """Tell whether the same call may succeed later (lost connection, election, timeout, conflict).
 
-    That includes a snapshot which MongoDB, being busy, didn't keep until the last read of it. An unindexed query, a document that a validator refuses or a duplicate fails again each time.
+    That includes a snapshot that MongoDB, being busy, didn't keep until the last read of it. An
+    unindexed query, a document that a validator refuses or a duplicate fails again each time.
     """
     return (
         isinstance(error, ConnectionFailure)
