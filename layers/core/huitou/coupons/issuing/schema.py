@@ -41,7 +41,6 @@ DECLARATIONS = (
                 "redeemed_at",
                 partialFilterExpression={"redeemed_at": {"$exists": True}},
             ),
-            index("order_id", partialFilterExpression={"order_id": {"$exists": True}}),
         ],
         shard_key=ShardKey(
             "member_id",
@@ -50,6 +49,7 @@ DECLARATIONS = (
             "own first; a coupon changes hands alone, never by `update_many`; a "
             "change by id asks every shard",
         ),
+        gone=("order_id_1",),
     ),
     Declaration(
         "coupon_claims",

@@ -142,4 +142,4 @@ def _unshown(
     found = collection.find(
         {"bill.day": None, "success_at": {"$gte": start, "$lt": end}}, fields, batch_size=at_once
     )
-    yield from found.sort([("success_at", 1), ("_id", 1)])
+    yield from found.sort("success_at", 1)

@@ -18,7 +18,7 @@ DECLARATIONS = (
             ),
             index("member_id"),
             index("ask_at", partialFilterExpression={"ask_at": {"$exists": True}}),
-            index("bill.day", "success_at", "_id"),  # Finds those that no bill has shown yet.
+            index("bill.day", "success_at"),  # Finds those that no bill has shown yet.
         ],
         validator={
             "required": ["order_id", "amount_fen", "status"],
@@ -29,6 +29,6 @@ DECLARATIONS = (
             "a list by member or by bill asks every shard; an id alone would, so its "
             "order is named beside it",
         ),
-        gone=("order_id_1_attempt_1",),
+        gone=("order_id_1_attempt_1", "bill.day_1_success_at_1__id_1"),
     ),
 )

@@ -12,12 +12,13 @@ DECLARATIONS = (
             index("status", "_id"),
             index("member_id"),
             index("order_id"),
-            index("bill.day", "success_at", "_id"),  # Finds those that no bill has shown yet.
+            index("bill.day", "success_at"),  # Finds those that no bill has shown yet.
         ],
         validator={
             "required": ["order_id", "amount_fen", "status"],
             "properties": {"amount_fen": NOT_NEGATIVE},
         },
         shard_key=ShardKey("_id", "an order's refunds and the list of those due ask every shard"),
+        gone=("bill.day_1_success_at_1__id_1",),
     ),
 )
