@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pymongo.errors import AutoReconnect
 
+from handlers import close_shared_database
 from huitou.runtime import missed
 from huitou.runtime.database import Database, connect_for_waiting
 from huitou.runtime.events import MAX_BATCH
@@ -84,6 +85,7 @@ def test_a_function_that_failed_in_an_outage_asks_for_what_is_due_in_its_next_ca
     leave_due(database, trigger, "left-behind")
     assert index.main_handler(event, context)["ok"]
     assert sorted(seen) == ["left-behind", "named", "named"]
+    close_shared_database(mongod, database)
     settings.cache_clear()
 
 

@@ -18,6 +18,7 @@ from argon2 import PasswordHasher
 
 from answers import check
 from chain_data import FakeClock
+from handlers import close_shared_database
 from huitou.operations.staff.models import OF_STORES, AddStaffRequest, Role
 from huitou.operations.staff.service import Staff
 from huitou.runtime.database import Database
@@ -42,6 +43,7 @@ def index(chain: Database, mongod: Mongod, monkeypatch: pytest.MonkeyPatch) -> I
     monkeypatch.setattr("huitou.operations.staff.service._hasher", lambda: cheap)
     settings.cache_clear()
     yield load_index("console")
+    close_shared_database(mongod, chain)
     settings.cache_clear()
 
 

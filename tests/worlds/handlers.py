@@ -75,9 +75,13 @@ def call(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     settings.cache_clear()
-    shared_database.cache_clear()  # Another test may have opened it with this name.
     yield run
-    shared_database(mongod.uri, chain.name).client.close()
+    close_shared_database(mongod, chain)
+
+
+def close_shared_database(mongod: Mongod, database: Database) -> None:
+    """Close the connection that functions have opened, so that the next test opens its own."""
+    shared_database(mongod.uri, database.name).client.close()
     shared_database.cache_clear()
 
 

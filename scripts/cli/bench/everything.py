@@ -35,6 +35,7 @@ SIZES = {
     "coldstart": "--runs 5",
     "latency": "--seconds 8",
     "invoke": "--runs 100 --starts 5",
+    "day": "--minutes 1",
     "geofence": "--points 3000",
 }
 
@@ -93,9 +94,11 @@ FIGURES = (
     Figure("sweep", "floor_ratio", 2, least=False, ours="s", floor="floor_s"),
     Figure("kpi", "ratio", 1.2, least=False, noise=0.25),
     Figure("coldstart", "ratio", 1.5, least=False),
-    Figure("coldstart", "pay_ratio", 1.5, least=False),
+    Figure("coldstart", "cpu_ratio", 1.5, least=False),
+    Figure("coldstart", "pay_cpu_ratio", 1.5, least=False),
     Figure("latency", "p99_s", 0.3, least=False, noise=0.5),
     Figure("invoke", "ratio", 2, least=False, noise=0.3),
+    Figure("day", "ratio", 0.5, noise=0.3),
     Figure("geofence", "ratio", 1, noise=0.3),
 )
 
