@@ -94,7 +94,7 @@ FIGURES = (
     Figure("sweep", "floor_ratio", 2, least=False, ours="s", floor="floor_s"),
     Figure("kpi", "ratio", 1.2, least=False, noise=0.25),
     Figure("coldstart", "ratio", 1.5, least=False),
-    Figure("coldstart", "cpu_ratio", 1.5, least=False),
+    Figure("coldstart", "member-profile_cpu_ratio", 1.5, least=False),
     Figure("coldstart", "pay_cpu_ratio", 1.5, least=False),
     Figure("latency", "p99_s", 0.3, least=False, noise=0.5),
     Figure("invoke", "ratio", 2, least=False, noise=0.3),
