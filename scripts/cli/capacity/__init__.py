@@ -65,7 +65,9 @@ def capacity(members: int, orders_per_day: int, guests: int, sample: int, as_jso
 
     limits, watch = Limits(), Watch(sample, progress)
     with scratch_folder() as folder:
-        figures = measure(folder, Assumptions(), progress, guests=guests, watch=watch.watch)
+        figures = measure(
+            folder, Assumptions(), progress, guests=guests, firings=0, watch=watch.watch
+        )
     if watch.figures is None:
         raise click.ClickException("nothing was measured")
     out = estimate(

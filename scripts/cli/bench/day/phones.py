@@ -29,6 +29,7 @@ from simulation.play import (
 
 GUESTS = 2_000
 AT_ONCE = 32  # Guests who are served at the same time, at most; the others wait.
+PAID = {"paid", "refunded", "partly refunded", "cancelled with money back"}
 OPENS_AT = FIRST_DAY.replace(hour=18, minute=30)  # All stores are open for four hours from here.
 
 
@@ -74,6 +75,7 @@ class Phones:
         self._lock = threading.Lock()
         self.ends: Counter[str] = Counter()
         self.late_s: list[float] = []
+        self.paid_at_s: list[float] = []  # Since the first moment.
 
     def serve_at_once(self, guests: int, seconds: float) -> float:
         """Serve guests without a pause, so many at once; returns visits a second."""
@@ -101,7 +103,8 @@ class Phones:
 
         def serve(due: float) -> None:
             self.late_s.append(time.monotonic() - due)
-            self._serve()
+            if self._serve() in PAID:
+                self.paid_at_s.append(time.monotonic() - started)
 
         with ThreadPoolExecutor(AT_ONCE) as pool:
             visits: list[Future[None]] = []
@@ -112,7 +115,7 @@ class Phones:
             for visit in visits:
                 visit.result()
 
-    def _serve(self) -> None:
+    def _serve(self) -> str:
         with self._lock:
             guest = self._free.popleft()
             [visit] = visits_on(self._dice, guest.joins_on, [guest], len(SLOTS))
@@ -124,3 +127,4 @@ class Phones:
         with self._lock:
             self.ends[end] += 1
             self._free.append(guest)
+        return end
