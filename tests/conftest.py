@@ -75,7 +75,8 @@ def due_writes() -> DueWrites:
 @pytest.fixture(scope="session")
 def declared(mongod: Mongod, due_writes: DueWrites) -> Iterator[Database]:
     """Declare one database for the session, because declaring takes half a second."""
-    database = due_writes.connecting(lambda: connect(mongod.uri, "tests"))
+    with due_writes.connecting():
+        database = connect(mongod.uri, "tests")
     declare(database)
     yield database
     database.client.close()

@@ -183,6 +183,18 @@ def test_what_an_outage_of_the_platform_kept_back_goes_with_the_next_call_after_
     ]
 
 
+def test_a_platform_that_does_not_answer_is_asked_once_for_all_followers(
+    call: Run, api: InvokeApi
+) -> None:
+    noted = Followers()
+    for trigger in TRIGGERS:
+        noted.written(trigger.collection, ["x"], {trigger.marker: "due"})
+    api.answer = "<html>"
+    noted.start(settings(), "pay")
+    assert len(api.calls) == 1
+    assert noted, "all of it waits for the next call"
+
+
 def test_a_function_without_the_platforms_credentials_says_which_setting_is_missing(
     call: Run, chain: Database, clock: FakeClock, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -7,10 +7,10 @@ a new writer that forgets to tell is found by the first test that lets it write.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from pymongo import monitoring
 
@@ -19,7 +19,6 @@ from huitou.runtime.followers import Followers
 from huitou.runtime.triggers import DUE, TRIGGERS
 
 Write = tuple[str, str, str]  # Collection, marker, id of the document.
-Connected = TypeVar("Connected")
 LAYER = str(ROOT / "layers" / "core")
 DRIVER = str(Path(monitoring.__file__).parent)
 UNKNOWN = "a document that the filter does not name by its id"
@@ -68,17 +67,18 @@ class DueWrites(monitoring.CommandListener):
         """Forget a command that has written nothing."""
         self._sent.pop(event.request_id, None)
 
-    def connecting(self, connect: Callable[[], Connected]) -> Connected:
-        """Open a client that is watched."""
+    @contextmanager
+    def connecting(self) -> Iterator[None]:
+        """Watch every client that is opened in this block, for as long as it lives."""
         monitoring.register(self)
         try:
-            return connect()
+            yield
         finally:
-            monitoring._LISTENERS.command_listeners.remove(self)  # For this one client only.
+            monitoring._LISTENERS.command_listeners.remove(self)
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Watch what any `Followers` are told."""
+        """Watch what any `Followers` are told, and the clients that are opened meanwhile."""
         really = Followers.written
 
         def written(
@@ -92,7 +92,8 @@ class DueWrites(monitoring.CommandListener):
 
         Followers.written = written  # type: ignore[method-assign]
         try:
-            yield
+            with self.connecting():
+                yield
         finally:
             Followers.written = really  # type: ignore[method-assign]
 

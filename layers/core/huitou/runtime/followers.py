@@ -59,14 +59,14 @@ class Followers:
         `hops` is how many followers led to this call. A start that fails is logged. If the platform
         didn't answer, the ids stay noted, and the next call of this instance sends them.
         """
-        if time.monotonic() < self._paused_until:
-            return
         noted, self._noted = self._noted, {}
         for trigger, ids in noted.items():
             if hops >= MOST_HOPS:
                 _log_failure(sender, trigger, len(ids), "hops")
-            elif not self._start(settings, sender, trigger, list(ids), hops + 1):
-                self.written(trigger.collection, ids, {trigger.marker: DUE})
+                continue
+            paused = time.monotonic() < self._paused_until
+            if paused or not self._start(settings, sender, trigger, list(ids), hops + 1):
+                self._noted[trigger] = ids
 
     def _start(
         self, settings: Settings, sender: str, trigger: Trigger, ids: list[str], hops: int
