@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -17,7 +16,6 @@ from huitou.coupons.issuing.rules import MOST_HELD, rule_for, subject_of
 from huitou.coupons.issuing.service import Coupons
 from huitou.loyalty.points.errors import ACCOUNT
 from huitou.loyalty.points.service import Points
-from huitou.loyalty.tiers.models import Level
 from huitou.loyalty.tiers.service import Tiers
 from huitou.ordering.orders.models import QuotedCoupon, QuoteRequest
 from huitou.ordering.orders.rules import check_points, most_points
@@ -38,12 +36,12 @@ from huitou.ordering.quotes.rules import (
     priced_lines,
     words,
 )
+from huitou.ordering.quotes.weighing import weigh
 from huitou.promotions.best_price import search
 from huitou.promotions.best_price.next_step import MOST_STEPS, MOST_STEPS_OF_ALL, next_step
-from huitou.promotions.best_price.one_pass import best_in_force
 from huitou.promotions.discounts.models import CartLine, Line, Outcome, Reason, Rule
-from huitou.promotions.offers.models import DELIVERY, Limits, Terms
-from huitou.promotions.offers.rules import Compiled, Context, out_of, tier_rule
+from huitou.promotions.offers.models import Limits
+from huitou.promotions.offers.rules import Compiled
 from huitou.promotions.offers.service import Offers
 from huitou.promotions.quotas.models import FIRST_ORDER, UNLIMITED, Blocked, Left, OrderUse, Use
 from huitou.promotions.quotas.service import Limiter
@@ -53,7 +51,7 @@ from huitou.runtime.errors import Code, Lang, Refusal
 
 _BUDGETED, _ONCE = Limits.model_construct(budget_fen=1), Limits.model_construct(per_member=1)
 _PLENTY = Left(UNLIMITED, UNLIMITED)
-MOST_WEIGHED = 20  # One search tries so many coupons at most, those that end first.
+MOST_SEARCHES = 3  # So often a quote searches without the offers whose budget isn't enough.
 
 
 @dataclass(frozen=True)
@@ -210,7 +208,8 @@ class Pricing:
                 return replace(outcome, proved=False)
             steps = min(MOST_STEPS, steps_left)
             found = weigh(cart, facts.inputs, facts.compiled, rules, most_steps=steps)
-            steps_left -= found.steps
+            # To find out which offers meet the cart takes time, too, before the first step.
+            steps_left -= found.steps + len(facts.compiled.offers) * len(cart) // 50
             over = any(
                 use.fen > facts.left.get(use.subject, _PLENTY).fen for use in uses_of(found, facts)
             )
@@ -274,12 +273,13 @@ def _affordable(facts: Facts, rules: Sequence[Rule]) -> Outcome:
     """Find the best combination in which no offer takes more off than its budget has left.
 
     An offer that does is blocked and the search runs again. The inputs keep what was blocked,
-    since the price follows from it too.
+    since the price follows from it too. After MOST_SEARCHES every offer is blocked whose budget
+    might not be enough, and the answer isn't exact: five hundred offers with little left would
+    take as many searches.
     """
+    searches = 0
     while True:
-        for rule in rules:
-            code = facts.inputs.blocked.get(rule.source_id)
-            rule.out = rule.out or (Reason(code) if code else None)  # type: ignore[arg-type]
+        searches += 1
         outcome = weigh(cart_lines(facts.lines), facts.inputs, facts.compiled, rules)
         budgets = {use.source_id: use for use in uses_of(outcome, facts)}
         over = {
@@ -287,8 +287,30 @@ def _affordable(facts: Facts, rules: Sequence[Rule]) -> Outcome:
             if use.fen > facts.left.get(use.subject, _PLENTY).fen
         }  # fmt: skip
         if not over:
+            outcome.proved = outcome.proved and searches <= MOST_SEARCHES
             return outcome
         facts.inputs.blocked.update(over)
+        if searches == MOST_SEARCHES:
+            for name in _perhaps_over(facts, rules):
+                facts.inputs.blocked.setdefault(name, "used_up")
+
+
+def _perhaps_over(facts: Facts, rules: Sequence[Rule]) -> list[str]:
+    """Return the offers and unnamed coupons whose budget has less left than the cart costs."""
+    most_fen = sum(line.quantity * line.unit_fen for line in cart_lines(facts.lines))
+    most_fen += facts.inputs.delivery_fen
+    subjects = {offer.id: offer.subject for offer in facts.compiled.limited}
+    chosen = {rule.source_id for rule in rules if rule.must}
+    subjects |= {
+        coupon.id: subject_of(coupon.template_id)
+        for coupon in facts.coupons
+        if coupon.budgeted and coupon.id not in chosen
+    }
+    return [
+        name
+        for name, subject in subjects.items()
+        if facts.left.get(subject, _PLENTY).fen < most_fen
+    ]
 
 
 def uses_of(outcome: Outcome, facts: Facts) -> list[OrderUse]:
@@ -334,61 +356,6 @@ def quoted_coupons(held: Sequence[Coupon], best: Outcome, lang: Lang = "zh") -> 
         )
         for coupon in held
     ]  # fmt: skip
-
-
-def weigh(
-    lines: Sequence[CartLine], inputs: PriceInputs, compiled: Compiled, coupons: Sequence[Rule],
-    most_steps: int = search.MOST_STEPS,
-) -> Outcome:  # fmt: skip
-    """Find the best combination of the offers in force, the tier's discount and these coupons."""
-    context = Context(
-        inputs.store_id, inputs.day, inputs.clock, inputs.mode, inputs.channel,
-        inputs.level.level, inputs.first_order,
-    )  # fmt: skip
-    of_tier = [compiled.rule(rule) for rule in _of_tier(inputs.level, inputs.tier_rules_revision)]
-    own = [rule for rule in of_tier if rule.steps]
-    fits: list[Rule] = []
-    left: list[Rule] = []
-    out: list[tuple[Rule, Reason]] = [(r, Reason("no_group")) for r in of_tier if not r.steps]
-    copies: Counter[tuple[object, ...]] = Counter()
-    for rule in sorted(coupons, key=lambda rule: (not rule.must, rule.soonest, rule.source_id)):
-        compiled.rule(rule)
-        code = out_of(rule.terms, context)
-        reason = rule.out or (Reason(code) if code else None)
-        if reason is None and not rule.steps:
-            reason = Reason("no_group")
-        if reason is not None:
-            out.append((rule, reason))
-            continue
-        # Coupons of equal terms come in the order of their end. If their group allows only so many
-        # in one order, the search need not try more of them.
-        kind = _terms_key(rule)
-        copies[kind] += 1
-        enough = copies[kind] > min(compiled.tree.most[step.group] for step in rule.steps)
-        (left if enough and not rule.must else fits).append(rule)
-    in_force = compiled.at(context)
-    blocked = {name: Reason(code) for name, code in inputs.blocked.items()}  # type: ignore[arg-type]
-    if any(rule.must for rule, _ in out):  # A coupon that the member named can't be used.
-        return Outcome(0, 0, [], out)
-    outcome = best_in_force(
-        lines, in_force, [*own, *fits[:MOST_WEIGHED]], inputs.delivery_fen, blocked, most_steps
-    )
-    outcome.unused += out
-    outcome.unused += [(rule, Reason("dearer")) for rule in (*left, *fits[MOST_WEIGHED:])]
-    outcome.proved = outcome.proved and len(fits) <= MOST_WEIGHED
-    return outcome
-
-
-def _terms_key(rule: Rule) -> tuple[object, ...]:
-    return rule.group, rule.kin, rule.revision, rule.terms.model_dump_json()
-
-
-def _of_tier(level: Level, revision: int) -> list[Rule]:
-    rules = [tier_rule(level.level, level.name, level.discount_bp, revision)]
-    if level.free_delivery:
-        terms = Terms(kind="delivery")
-        rules.append(Rule("tier", level.level, revision, level.name, terms, DELIVERY))
-    return [rule for rule in rules if rule is not None]
 
 
 def _why_not_these(outcome: Outcome, coupon_ids: list[str]) -> Reason:

@@ -55,14 +55,26 @@ class Totals:
     ) -> None:
         self._tree, self._lines, self._count, self._given = tree, lines, count, given
         self._missed = missed
-        self._of: dict[int, list[tuple[Candidate, int]]] = {}
+        self._own: dict[int, list[int]] = {}
+        self._sums: dict[int, int] = {}
+        self._best_of_line: dict[int, list[int]] = {}
         self._within: dict[int, set[int]] = {}
         self._kept: dict[int, int] = {}
 
     def add(self, candidate: Candidate, most_fen: int) -> None:
-        """Add a candidate with the most that it could take off."""
+        """Add a candidate with the most that it could take off.
+
+        What a group's bound follows from is kept up here. A bound for each of five hundred offers
+        would else go through all of them for each line.
+        """
         steps = candidate.rule.steps
-        self._of.setdefault(steps[-1].group, []).append((candidate, most_fen))
+        group = steps[-1].group
+        self._own.setdefault(group, []).append(most_fen)
+        self._sums[group] = self._sums.get(group, 0) + most_fen
+        if self._tree.by_item[group]:
+            best = self._best_of_line.setdefault(group, [0] * (self._lines + 1))
+            for n, most_of_line_fen in candidate.by_line.items():
+                best[n] = max(best[n], most_of_line_fen)
         outer = -1
         for step in steps:
             self._within.setdefault(outer, set()).add(step.group)
@@ -76,20 +88,20 @@ class Totals:
     def _group(self, group: int) -> int:
         if group in self._kept:
             return self._kept[group]
-        own, tree = self._of.get(group, []), self._tree
-        values = [most_fen for _, most_fen in own]
+        tree, of_own = self._tree, self._sums.get(group, 0)
         if tree.by_item[group]:
-            value = sum(
-                max(c.by_line.get(n, 0) for c, _ in own)
-                for n in range(self._lines + 1)
-                if not self._given[group] >> n & 1
-            )
+            given = self._given[group]
+            best = enumerate(self._best_of_line.get(group, ()))
+            value = sum(fen for n, fen in best if not given >> n & 1)
             if group == self._missed[0]:
                 value -= self._missed[1]
-            value = min(value, sum(values))
+            value = min(value, of_own)
         else:
-            values += [self._group(inner) for inner in self._within.get(group, ())]
-            value = sum(values) if tree.modes[group] == "stack" else max(values)
+            inner = [self._group(inner) for inner in self._within.get(group, ())]
+            if tree.modes[group] == "stack":
+                value = of_own + sum(inner)
+            else:
+                value = max([*self._own.get(group, ()), *inner])
         if tree.most[group] < NO_MOST:
             each = sorted(self._all(group), reverse=True)
             value = min(value, sum(each[: max(0, tree.most[group] - self._count[group])]))
@@ -97,7 +109,7 @@ class Totals:
         return value
 
     def _all(self, group: int) -> Iterator[int]:
-        yield from (most_fen for _, most_fen in self._of.get(group, []))
+        yield from self._own.get(group, ())
         for inner in self._within.get(group, ()):
             yield from self._all(inner)
 

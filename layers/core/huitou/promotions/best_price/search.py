@@ -279,6 +279,9 @@ class Search:
             if self.key is not None:
                 # Later offers can't make up for this choice, nor for those after it.
                 if least is None:
+                    # A search that is over takes no further choice, on none of its levels.
+                    if self.steps_left < 0 and self._spent():
+                        return
                     least = self._least(state, number + 1)
                 if least - choice.amount_fen > self.key[0]:
                     return

@@ -99,7 +99,8 @@ def covers_for(terms: Terms, line: CartLine) -> bool:
 
 def conflict(rule: Rule, state: State, tree: Tree) -> Reason | None:
     """Return which offer of the order excludes this one by the tree, None if it may be used."""
-    for taken in state.taken:
+    # An offer that excludes all others is the only one of its order, so the first one tells.
+    for taken in state.taken[:1]:
         if "order" in (taken.rule.terms.exclusive, rule.terms.exclusive):
             return Reason("excluded", by=taken.rule.name)
     for group, child in rule.steps:

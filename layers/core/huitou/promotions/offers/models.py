@@ -4,6 +4,7 @@ A tree of groups says in which order offers apply and which of them may be combi
 data: the rule document `stacking`.
 """
 
+from collections import Counter
 from functools import cache
 from typing import Annotated, Any, Literal, Self
 
@@ -266,8 +267,8 @@ class StackingRules(Stored):
 
     @model_validator(mode="after")
     def _names_each_group_once(self) -> Self:
-        names = [group.group for group in walk(self.groups)]
-        twice = next((name for name in names if names.count(name) > 1), None)
+        names = Counter(group.group for group in walk(self.groups))
+        twice = next((name for name, times in names.items() if times > 1), None)
         if twice:
             raise Unfit("groups", f"{twice} 出现了两次", f"group {twice} is named twice")
         within = [group for outer in self.groups for group in walk(outer.groups)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from itertools import count
@@ -25,6 +26,9 @@ from huitou.promotions.offers.kinds import PLACE_OF
 from huitou.promotions.offers.models import MEMBER, Group, Offer, Scope, StackingRules, Terms
 
 PlainRule = tuple[Rule, Terms, int, LinesOff | PiecesOff, bool]
+# So many offers may be in force at one store on one day. The time of a quote grows with them; a
+# chain has tens.
+MOST_AT_ONCE = 100
 SOURCES: tuple[Source, ...] = ("tier", "offer", "coupon")
 
 
@@ -187,6 +191,48 @@ def _not_on(offer: Offer, context: Context) -> ReasonCode | None:
     if offer.valid_from and context.day < offer.valid_from:
         return "not_yet"
     return "ended" if offer.valid_until and context.day > offer.valid_until else None
+
+
+def crowded_store(before: Sequence[Offer], after: Sequence[Offer], today: date) -> str | None:
+    """Return a store with more than MOST_AT_ONCE offers on some day from today on; else None.
+
+    The answer is "" if that holds for every store. A store that had as many before isn't named, so
+    that a chain which stored more can still change its offers.
+    """
+    had = _most_at_once(before, today)
+    return next(
+        (
+            store
+            for store, most in _most_at_once(after, today).items()
+            if most > max(MOST_AT_ONCE, had.get(store, had[""]))
+        ),
+        None,
+    )
+
+
+def _most_at_once(offers: Sequence[Offer], today: date) -> dict[str, int]:
+    """Return the most offers on one day of each store that an offer names; "" is any other one."""
+    everywhere: list[tuple[date, date]] = []
+    own: dict[str, list[tuple[date, date]]] = {}
+    for offer in offers:
+        days = max(offer.valid_from or today, today), offer.valid_until or date.max
+        for store in offer.terms.store_ids:
+            own.setdefault(store, []).append(days)
+        if not offer.terms.store_ids:
+            everywhere.append(days)
+    return {
+        "": _most_overlapping(everywhere),
+        **{store: _most_overlapping([*everywhere, *days]) for store, days in own.items()},
+    }
+
+
+def _most_overlapping(spans: Sequence[tuple[date, date]]) -> int:
+    """Return how many of these spans of days have one day in common; both ends are included."""
+    first_days = sorted(first for first, _ in spans)
+    last_days = sorted(last for _, last in spans)
+    return max(
+        (n - bisect_left(last_days, day) for n, day in enumerate(first_days, start=1)), default=0
+    )
 
 
 def _number(

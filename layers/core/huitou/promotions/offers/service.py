@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from huitou.promotions.offers.errors import OfferErrors
 from huitou.promotions.offers.models import Offer, StackingRules, walk
 from huitou.promotions.offers.repository import MOST_OFFERS, OfferRepository
+from huitou.promotions.offers.rules import MOST_AT_ONCE, crowded_store
 from huitou.promotions.quotas.service import Limiter
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
@@ -37,7 +38,8 @@ class Offers:
 
         `templates` maps coupon templates that are stored at the same time to their groups. Raises
         Refusal naming an offer or template whose group the tree doesn't have (a new tree must also
-        keep the groups of offers in force), or a group that makes no sense; TOO_MANY_OFFERS.
+        keep the groups of offers in force), or a group that makes no sense; TOO_MANY_OFFERS, or
+        TOO_MANY_AT_ONCE with the store.
         """
         tree = stacking or self._repository.stacking()
         groups = {group.group for group in walk(tree.groups)}
@@ -46,10 +48,15 @@ class Offers:
         if stacking is not None or offers:
             later = {offer.id for offer in offers}
             today = self._clock.now().date() - timedelta(days=1)
-            others = [one for one in self._repository.in_force(today) if one.id not in later]
+            stored = self._repository.in_force(today)
+            others = [one for one in stored if one.id not in later]
             ahead = [o for o in offers if o.valid_until is None or o.valid_until >= today]
             if ahead and len(others) + len(ahead) > MOST_OFFERS:
                 raise Refusal(OfferErrors.TOO_MANY_OFFERS, field="offers", detail=str(MOST_OFFERS))
+            crowded = crowded_store(stored, [*others, *ahead], today)
+            if crowded is not None:
+                detail = f"{MOST_AT_ONCE} ({crowded})" if crowded else str(MOST_AT_ONCE)
+                raise Refusal(OfferErrors.TOO_MANY_AT_ONCE, field="offers", detail=detail)
             if stacking is not None:
                 _check(stacking)
                 named |= {f"stacking_rules.groups ({one.id})": one.group for one in others}
