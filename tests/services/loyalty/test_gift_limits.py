@@ -227,6 +227,35 @@ def test_a_coupon_counts_what_it_may_take_off_at_most(
     assert given["gifts_fen"] == worth
 
 
+def test_a_coupon_whose_template_is_over_is_given_to_nobody_in_no_way(desk: Desk) -> None:
+    """Nobody could use it. A campaign's batch and a gift by hand still issued it."""
+    over = desk.template("ten", revision=2, terms={"off_fen": 1_000}, valid_until="2026-03-01")
+    with pytest.raises(Refusal) as refused:
+        desk.coupon("late")
+    assert (refused.value.code, refused.value.field) == (
+        CouponErrors.COUPON_NOT_ISSUED,
+        "template_id",
+    )
+    with pytest.raises(Refusal):  # Over the day's limit: nothing waits for a second person.
+        desk.coupon("late", role="cashier")
+    assert desk.waiting() == []
+    assert desk.coupons.issue_coupons(over, {"batch": desk.alice}) == {"batch": "used_up"}
+    assert desk.held() == 0
+
+
+def test_a_waiting_coupon_whose_template_ends_meanwhile_can_only_be_rejected(desk: Desk) -> None:
+    terms = {"off_fen": 6_000}
+    desk.template("ten", revision=2, terms=terms)
+    assert desk.awaits(lambda: desk.coupon("dear"))
+    (gift,) = desk.waiting()
+    desk.template("ten", revision=3, terms=terms, valid_until="2026-03-01")
+    with pytest.raises(Refusal) as refused:
+        desk.decide(gift)
+    assert refused.value.code is CouponErrors.COUPON_NOT_ISSUED
+    assert desk.decide(gift, approve=False) == "rejected"
+    assert desk.held() == 0
+
+
 def test_a_gift_to_nobody_and_of_nothing_is_refused_and_counts_nothing(desk: Desk) -> None:
     for wrong in ({"member_id": "nobody"}, {"template": "none"}):
         with pytest.raises(Refusal) as refused:

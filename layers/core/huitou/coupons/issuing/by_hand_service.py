@@ -11,7 +11,7 @@ from huitou.catalog.stores.rules import brand_day
 from huitou.catalog.stores.service import Stores
 from huitou.coupons.issuing.errors import COUPON, CouponErrors
 from huitou.coupons.issuing.repository import CouponRepository
-from huitou.coupons.issuing.rules import coupon_for, coupon_id, next_places, subject_of
+from huitou.coupons.issuing.rules import coupon_for, coupon_id, is_over, next_places, subject_of
 from huitou.coupons.issuing.service import Coupons
 from huitou.coupons.issuing.storing_service import CouponStore
 from huitou.promotions.quotas.service import Limiter
@@ -56,8 +56,11 @@ class CouponsByHand:
         """Run a transaction that may issue a coupon, with a unit of the template's quota, if any.
 
         The sweep never issues a coupon for such a unit: only the transaction may. Raises Refusal
-        COUPON_NOT_ISSUED naming `template_id` if the quota is used up.
+        COUPON_NOT_ISSUED naming `template_id` if the quota is used up, or if the template's last
+        day is over: nobody could use the coupon.
         """
+        if is_over(template, self._stores.today()):
+            raise Refusal(CouponErrors.COUPON_NOT_ISSUED, field="template_id")
         if template.limits.quota is None:
             return work(None)
         more = {"cause": cause, "template_id": template.id, "by_hand": True}

@@ -134,14 +134,15 @@ class Coupons:
 
         If the template has no limit, this is one transaction.
         """
-        if template.is_limited or template.limits.quota is not None:
+        over = is_over(template, self._stores.today())
+        if over or template.is_limited or template.limits.quota is not None:
             return {
                 cause: self.try_issue_coupon(template, member_id=member_id, cause=cause)[1]
                 for cause, member_id in causes.items()
             }
-        now, first_day = self._clock.now(), self._stores.newest_day()
-        # The coupons differ only in their member and cause.
-        alike = coupon_for(template, member_id="", cause="", at=now, first_day=first_day)
+        at, first_day = self._clock.now(), self._stores.newest_day()
+        # They differ only in their member and cause.
+        alike = coupon_for(template, member_id="", cause="", at=at, first_day=first_day)
         owners = {coupon_id(cause): (cause, member_id) for cause, member_id in causes.items()}
         there = self._store.store_many(alike, owners)
         return {
@@ -152,10 +153,8 @@ class Coupons:
     def _with_piece(
         self, template: CouponTemplate, piece: InFlight
     ) -> tuple[Coupon | None, Issued]:
-        more = piece.more
-        coupon, outcome = self._insert(
-            template, more["member_id"], more["cause"], more["told"], piece.piece
-        )
+        owner, cause, notes = (piece.more[name] for name in ("member_id", "cause", "told"))
+        coupon, outcome = self._insert(template, owner, cause, notes, piece.piece)
         self.settle_quota_unit(piece, coupon)
         return coupon, outcome
 
