@@ -59,6 +59,26 @@ def test_opening_hours_run_past_midnight_and_stop_at_last_order(moment: str, ope
     assert takes_orders(store("17:00", "02:00", last_order_min=15), shanghai(moment)) is open_
 
 
+@pytest.mark.parametrize("opens", ["00:00", "08:00"])
+def test_a_store_that_is_open_day_and_night_has_no_last_order(opens: str) -> None:
+    """It was closed for the minutes before midnight, or before the hour at which a day began."""
+    always = store(opens, opens, last_order_min=30)
+    for hour in range(24):
+        assert takes_orders(always, shanghai(f"2026-03-03T{hour:02}:45:00"))
+
+
+def test_a_store_takes_last_orders_only_where_no_other_period_begins() -> None:
+    day = OpeningHours(opens="06:00", closes="14:00", last_order_min=30)
+    late = OpeningHours(opens="14:00", closes="22:00", last_order_min=30)
+    both = store("06:00", "14:00").model_copy(update={"hours": [day, late]})
+    assert takes_orders(both, shanghai("2026-03-03T13:45:00"))
+    assert not takes_orders(both, shanghai("2026-03-03T21:45:00"))
+    monday = OpeningHours(opens="00:00", closes="00:00", last_order_min=30, weekdays=[0])
+    once = both.model_copy(update={"hours": [monday]})
+    assert takes_orders(once, shanghai("2026-03-02T23:15:00"))
+    assert not takes_orders(once, shanghai("2026-03-02T23:45:00"))  # Tuesday it is closed.
+
+
 def test_a_paused_store_takes_no_orders() -> None:
     paused = store("00:00", "00:00").model_copy(update={"paused": True})
     assert not takes_orders(paused, shanghai("2026-03-02T12:00:00"))

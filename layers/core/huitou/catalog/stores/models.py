@@ -29,7 +29,8 @@ class Hours(Record):
 class OpeningHours(Record):
     """One opening period in the store's own time; if `closes` is earlier, it is the next day's.
 
-    Weekday 0 is Monday. The last order is possible `last_order_min` minutes before closing.
+    Weekday 0 is Monday. The last order is possible `last_order_min` minutes before closing, if no
+    other period begins then.
     """
 
     weekdays: Annotated[list[Annotated[int, Most(6, least=0)]], Most(7)] = Field(

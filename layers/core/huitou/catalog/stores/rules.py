@@ -109,14 +109,17 @@ def in_hours(hours: Hours, clock: str) -> bool:
 
 
 def takes_orders(store: Store, at: datetime) -> bool:
-    """Tell whether the store takes orders: it is open, before last order, and not paused."""
+    """Tell whether the store takes orders: it is open, before last order, and not paused.
+
+    The last order is before the store closes. Where another period begins as one ends, the store
+    doesn't close: one that is open day and night takes orders at midnight, too.
+    """
     if store.paused:
         return False
     local = at.astimezone(ZoneInfo(store.zone)).replace(tzinfo=None)
     return any(
-        _covers(hours, local, local - timedelta(days=days))
-        for hours in store.hours
-        for days in (0, 1)
+        local < closes - timedelta(minutes=hours.last_order_min) or _open_periods(store, closes)
+        for hours, closes in _open_periods(store, local)
     )
 
 
@@ -135,11 +138,17 @@ def next_opening(store: Store, at: datetime) -> datetime | None:
     return min((opens for opens in openings if opens > at), default=None)
 
 
-def _covers(hours: OpeningHours, local: datetime, opening_day: datetime) -> bool:
-    if opening_day.weekday() not in hours.weekdays:
-        return False
-    opens = datetime.combine(opening_day.date(), time.fromisoformat(hours.opens))
-    closes = datetime.combine(opening_day.date(), time.fromisoformat(hours.closes))
-    if closes <= opens:
-        closes += timedelta(days=1)
-    return opens <= local < closes - timedelta(minutes=hours.last_order_min)
+def _open_periods(store: Store, local: datetime) -> list[tuple[OpeningHours, datetime]]:
+    """Return the periods in which the store is open at a local time, and when each one closes."""
+    found = []
+    for hours in store.hours:
+        for opening_day in (local.date(), local.date() - timedelta(days=1)):
+            if opening_day.weekday() not in hours.weekdays:
+                continue
+            opens = datetime.combine(opening_day, time.fromisoformat(hours.opens))
+            closes = datetime.combine(opening_day, time.fromisoformat(hours.closes))
+            if closes <= opens:
+                closes += timedelta(days=1)
+            if opens <= local < closes:
+                found.append((hours, closes))
+    return found
