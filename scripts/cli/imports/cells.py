@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from huitou.runtime.typed import is_invisible
+from huitou.runtime.typed import LONGEST, is_invisible
 
 HEADER_WITHIN = 50  # Rows. Exports put titles, filters and addresses above their header.
 
@@ -59,9 +59,14 @@ class Table:
 
 
 def clean(cell: Cell) -> str:
-    """Drop what exports add around a value: full-width forms, quotes against Excel, ="…"."""
+    """Drop what exports add around a value: full-width forms, quotes against Excel, ="…".
+
+    A text longer than any field takes keeps its signs, as in `runtime/typed.py`: Unicode's forms
+    would take seconds for it.
+    """
     text = str(cell)
-    if not text.isascii() or not text.isprintable():  # Most cells of a large file are plain digits.
+    # Most cells of a large file are plain digits.
+    if len(text) <= LONGEST and not (text.isascii() and text.isprintable()):
         text = unicodedata.normalize("NFKC", text)
         text = "".join(c for c in text if c.isspace() or not is_invisible(c))
         text = unicodedata.normalize("NFKC", text)  # What stood apart may make one sign now.

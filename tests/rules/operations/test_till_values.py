@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
@@ -138,3 +139,11 @@ def test_a_number_that_excel_has_shortened_is_refused(written: str) -> None:
 @pytest.mark.parametrize("dish", ["合计套餐", "总汇三明治", "统一绿茶", "Totally Tea", "小计时器"])
 def test_a_dish_is_no_sum(dish: str) -> None:
     assert not is_sum(dish)
+
+
+@pytest.mark.parametrize("signs", ["a\u0315\u0300", "ﷺ\u0301"], ids=ascii)
+def test_a_cell_longer_than_any_field_takes_keeps_its_signs(signs: str) -> None:
+    text = signs * 50_000
+    began_s = time.process_time()
+    assert clean(text) == text
+    assert time.process_time() - began_s < 1  # Bringing so many accents into order takes minutes.
