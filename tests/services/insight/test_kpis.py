@@ -44,7 +44,7 @@ def kpis(chain: Database, clock: FakeClock) -> Kpis:
 def test_every_rate_is_null_if_nothing_happened(
     chain: Database, clock: FakeClock, kpis: Kpis
 ) -> None:
-    assert kpis.roll_up_figures(5) == {"orders": 0, "logins": 0, "days": 1, "rest": False}
+    assert kpis.roll_up_figures(60) == {"orders": 0, "logins": 0, "days": 1, "rest": False}
     figures = report(chain, clock, "2026-03-01")
     for rate in (
         "repurchase_rate_30d",
@@ -61,7 +61,7 @@ def test_a_guest_who_comes_again_to_another_store_repurchases_only_for_the_chain
 ) -> None:
     visit(chain, "o1", "2026-01-10", store_id="jingan")
     visit(chain, "o2", "2026-01-20", store_id="xujiahui")
-    kpis.roll_up_figures(5)
+    kpis.roll_up_figures(60)
     assert repurchase(chain, clock, "2026-02-12") == (1, 1)
     assert repurchase(chain, clock, "2026-02-12", store_id="jingan") == (1, 0)
     page = kpis.list_store_figures(StoreFiguresRequest(as_of=date(2026, 2, 12), limit=2))
@@ -82,7 +82,7 @@ def test_a_repurchase_is_on_a_later_business_day_within_thirty_days(
 ) -> None:
     visit(chain, "o1", "2026-01-10")
     visit(chain, "o2", second)
-    kpis.roll_up_figures(5)
+    kpis.roll_up_figures(60)
     assert repurchase(chain, clock, "2026-02-09") == (1, repurchased)
 
 
@@ -92,7 +92,7 @@ def test_test_orders_free_orders_and_full_refunds_never_count(
     visit(chain, "o1", "2026-01-10", is_test=True)
     visit(chain, "o2", "2026-01-10", payable_fen=0)
     visit(chain, "o3", "2026-01-10", status="refunded")
-    kpis.roll_up_figures(5)
+    kpis.roll_up_figures(60)
     figures = report(chain, clock, "2026-01-10")
     assert (figures["orders"], figures["revenue_fen"]) == (0, 0)
     assert repurchase(chain, clock, "2026-02-12") == (0, 0)
@@ -106,12 +106,12 @@ def test_a_late_refund_takes_the_order_out_of_its_day(
     order = shop.paid(alice)
     clock.advance(days=10)
     again = shop.paid(alice)
-    kpis.roll_up_figures(5)
+    kpis.roll_up_figures(60)
     clock.advance(days=25)
     assert repurchase(chain, clock, "2026-04-01") == (1, 1)
     shop.refund(again)
     shop.settlement.settle_order(again.id)
-    kpis.roll_up_figures(5)
+    kpis.roll_up_figures(60)
     assert repurchase(chain, clock, "2026-04-01") == (1, 0)
     figures = report(chain, clock, order.business_day)
     assert (figures["orders"], figures["revenue_fen"]) == (1, order.payable_fen)
@@ -129,14 +129,14 @@ def test_points_count_on_the_day_of_their_entry(
     spent = shop.paid(alice, items=[item(20)], points=500)
     earned = shop.database.collection("points_entries").find_one({"_id": f"earn:{spent.id}"})
     assert earned
-    kpis.roll_up_figures(5)
+    kpis.roll_up_figures(60)
     today = report(chain, clock, spent.business_day)
     assert today["points_burn_rate_90d"] == 500 / earned["points"]
     assert today["points_burn_rate"] == 500 / today["points_issued"]
     assert report(chain, clock, first_day)["points_burn_rate"] == 0
     shop.refund(spent)
     shop.settlement.settle_order(spent.id)
-    kpis.roll_up_figures(5)
+    kpis.roll_up_figures(60)
     figures = report(chain, clock, spent.business_day)
     assert (figures["points_used"], figures["points_clawed_back"]) == (0, earned["points"])
     assert figures["points_burn_rate_90d"] is None
@@ -150,10 +150,10 @@ def test_a_member_is_active_with_three_log_ins_in_thirty_days_but_not_in_the_fir
     for _ in range(4):  # Days 0, 12, 24, 36; the second log-in of a day doesn't count.
         for _ in range(2):
             shop.members.login(Caller("alice", "wxapp"), None)
-        kpis.roll_up_figures(5)
+        kpis.roll_up_figures(60)
         clock.advance(days=12)
     clock.advance(days=40)
-    kpis.roll_up_figures(5)
+    kpis.roll_up_figures(60)
     days = kpis.list_day_figures(DaysRequest(first=first, last=clock.now().date()))["days"]
     assert [day["activity_members"] for day in days] == [0] * 29 + [1] * (len(days) - 29)
     active = [number for number, day in enumerate(days) if day["active_members"]]
@@ -169,7 +169,7 @@ def test_two_roll_ups_at_once_count_everything_once(
     monkeypatch.setattr(kpi_service, "AT_ONCE", 5)
     for number in range(60):
         visit(chain, f"o{number:02}", f"2026-01-{number % 28 + 1:02}", f"m{number % 7}")
-    done = at_once([lambda: Kpis(chain, clock).roll_up_figures(30)] * 3)
+    done = at_once([lambda: Kpis(chain, clock).roll_up_figures(60)] * 3)
     assert sum(run["orders"] for run in done) == 60
     assert [run["rest"] for run in done].count(False) == 1, "the others report a rest"
     days = Kpis(chain, clock).list_day_figures(
@@ -227,9 +227,9 @@ def test_a_refund_during_a_roll_up_is_counted_by_the_same_roll_up(
         move(*args)
 
     monkeypatch.setattr(kpis._repository, "move", refund_meanwhile)
-    kpis.roll_up_figures(5)
+    kpis.roll_up_figures(60)
     assert report(chain, clock, order.business_day)["orders"] == 0
-    assert kpis.roll_up_figures(5)["orders"] == 0
+    assert kpis.roll_up_figures(60)["orders"] == 0
 
 
 def test_if_a_roll_up_is_killed_between_batches_the_next_one_completes_it(
@@ -249,8 +249,8 @@ def test_if_a_roll_up_is_killed_between_batches_the_next_one_completes_it(
 
     monkeypatch.setattr(kpis._repository, "mark_counted", die_the_second_time)
     with pytest.raises(KeyboardInterrupt):
-        kpis.roll_up_figures(5)
-    assert Kpis(chain, clock).roll_up_figures(5)["orders"] == 25
+        kpis.roll_up_figures(60)
+    assert Kpis(chain, clock).roll_up_figures(60)["orders"] == 25
     figures = report(chain, clock, "2026-01-10")
     assert (figures["orders"], figures["revenue_fen"]) == (45, 45 * 7_200)
 
@@ -269,7 +269,7 @@ def test_a_late_order_makes_a_roll_up_read_only_the_days_around_it(
         return counted(members, first, last, session)
 
     kpis._repository.counted = watched  # type: ignore[method-assign]
-    assert kpis.roll_up_figures(5)["orders"] == 3
+    assert kpis.roll_up_figures(60)["orders"] == 3
     assert ranges == [("2019-11-11", "2020-03-20"), ("2025-11-11", "2026-03-11")]
     assert repurchase(chain, clock, "2020-02-20") == (1, 1)
 
@@ -286,7 +286,7 @@ def test_an_unknown_member_or_channel_does_not_stop_a_roll_up(
         }
     )
     visit(chain, "o1", "2026-01-10", channel="h5")
-    assert kpis.roll_up_figures(5)["rest"] is False
+    assert kpis.roll_up_figures(60)["rest"] is False
     assert report(chain, clock, "2026-01-10")["orders"] == 1
 
 
@@ -296,7 +296,7 @@ def test_points_of_test_orders_never_count(chain: Database, clock: FakeClock, kp
     chain.collection("orders").update_one({"_id": order.id}, {"$set": {"is_test": True}})
     shop.pay(order)
     shop.settlement.settle_order(order.id)
-    kpis.roll_up_figures(5)
+    kpis.roll_up_figures(60)
     figures = report(chain, clock, order.business_day)
     assert (figures["orders"], figures["points_issued"]) == (0, 0)
     assert shop.differences() == []

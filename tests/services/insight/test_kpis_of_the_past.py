@@ -34,21 +34,21 @@ def test_an_import_changes_days_that_were_closed_long_ago(
 ) -> None:
     shop = Shop(chain, clock)
     shop.register()
-    kpis.roll_up_figures(5)
+    kpis.roll_up_figures(60)
     clock.advance(days=50)
-    kpis.roll_up_figures(5)
+    kpis.roll_up_figures(60)
     row = ImportedRow(
         line=2, member="7", paid_on=date(2026, 2, 20), amount_fen=5_000, store="jingan"
     )
     OrderImport(chain, clock, "huitou").run(ImportOrdersRequest(rows=[row]))
-    kpis.roll_up_figures(5)
+    kpis.roll_up_figures(60)
     figures = report(chain, clock, "2026-02-20")
     assert (figures["orders"], figures["new_members"], figures["points_issued"]) == (1, 1, 50)
     assert figures["by_channel"]["import"]["new_members"] == 1
     assert report(chain, clock, "2026-02-20", store_id="jingan")["new_members"] == 1
     earlier = row.model_copy(update={"paid_on": date(2026, 2, 10), "store": "xujiahui"})
     OrderImport(chain, clock, "huitou").run(ImportOrdersRequest(rows=[earlier]))
-    kpis.roll_up_figures(5)
+    kpis.roll_up_figures(60)
     assert report(chain, clock, "2026-02-20")["new_members"] == 0
     assert report(chain, clock, "2026-02-20", store_id="jingan")["new_members"] == 0
     assert report(chain, clock, "2026-02-10", store_id="xujiahui")["new_members"] == 1
@@ -62,7 +62,7 @@ def test_orders_from_before_the_roll_ups_are_counted_after_the_migration(
     )
     chain.collection("meta").delete_one({"_id": "migrations"})
     assert migrations()[0].title in declare(chain)["migrated"]
-    assert kpis.roll_up_figures(5)["orders"] == 3
+    assert kpis.roll_up_figures(60)["orders"] == 3
     assert declare(chain)["migrated"] == []
 
 
@@ -92,7 +92,7 @@ def test_an_import_that_commits_while_its_day_is_counted_is_counted_too(
         write(*args, **more)
 
     monkeypatch.setattr(kpis._repository, "set_day", import_meanwhile)
-    while kpis.roll_up_figures(5)["rest"]:
+    while kpis.roll_up_figures(60)["rest"]:
         pass
     assert counted_day(chain, clock) == (2, 100)
 
@@ -106,12 +106,12 @@ def test_a_day_that_is_counted_during_an_import_is_counted_again(
 
     def count_meanwhile(*args: Any) -> None:
         monkeypatch.setattr(slow._kpis, "mark_days_for_recount", recount)
-        Kpis(chain, clock).roll_up_figures(5)
+        Kpis(chain, clock).roll_up_figures(60)
         recount(*args)
 
     monkeypatch.setattr(slow._kpis, "mark_days_for_recount", count_meanwhile)
     slow.run(ImportOrdersRequest(rows=[a_row("2")]))
-    Kpis(chain, clock).roll_up_figures(5)
+    Kpis(chain, clock).roll_up_figures(60)
     assert counted_day(chain, clock) == (2, 100)
 
 
@@ -148,7 +148,7 @@ def test_members_and_log_ins_from_before_the_roll_ups_are_counted_after_the_migr
     chain.collection("logins").update_many({"_id": {"$gt": ""}}, {"$unset": {"rollup": ""}})
     chain.collection("meta").delete_one({"_id": "migrations"})
     declare(chain)
-    kpis.roll_up_figures(5)
+    kpis.roll_up_figures(60)
     figures = report(chain, clock, "2026-04-01")
     assert (figures["active_members"], figures["activity_members"]) == (1, 1)
     assert figures["points_issued"] == 15

@@ -156,7 +156,7 @@ def test_kpis_and_reconciliation_count_points_used_in_the_mall(
     alice = with_points(shop, ("2099-12-31", 250))
     mall.exchange_points(alice, wanted(1))
     Holds(shop.database, shop.clock).hold_points(alice, "game:1", 50, "game")  # Not used yet.
-    Kpis(shop.database, clock).roll_up_figures(5)
+    Kpis(shop.database, clock).roll_up_figures(60)
     report = Kpis(shop.database, clock).report_figures(ReportRequest(as_of=date(2026, 3, 2)))
     assert (report["points_issued"], report["points_used"]) == (250, 100)
     totals = Reconciliation(shop.database, clock).reconcile_page(None, 10)["totals"]

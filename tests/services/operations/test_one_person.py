@@ -178,12 +178,12 @@ def test_the_repurchase_rate_sees_one_person(shop: Shop) -> None:
     for member_id, days in ((z1, 0), (z2, 10)):
         shop.clock.advance(days=days)
         shop.paid(member_id)
-    kpis.roll_up_figures(5)
+    kpis.roll_up_figures(60)
     shop.clock.advance(days=25)
     as_of = ReportRequest(as_of=date(2026, 4, 6))
 
     def rate() -> tuple[int, int, int]:
-        kpis.roll_up_figures(5)
+        kpis.roll_up_figures(60)
         found = kpis.report_figures(as_of)
         return found["repurchase_cohort"], found["repurchased"], found["orders_30d"]
 
@@ -201,11 +201,11 @@ def test_log_ins_of_both_ids_make_one_active_member(shop: Shop) -> None:
     for name in ("one", "other", "one"):
         shop.register(name)
         shop.clock.advance(days=1)
-    kpis.roll_up_figures(10)
+    kpis.roll_up_figures(60)
     as_of = ReportRequest(as_of=date(2026, 4, 5))
     assert kpis.report_figures(as_of)["active_members"] == 0
     merge(shop, one, other)
-    kpis.roll_up_figures(10)
+    kpis.roll_up_figures(60)
     assert kpis.report_figures(as_of)["active_members"] == 1
 
 
