@@ -29,8 +29,7 @@ class Consents:
     def record_consent(self, member_id: str, request: ConsentRequest) -> ConsentsAnswer:
         """Add a decision to the log unless it repeats the latest one; returns what is given now."""
         for _ in range(TRIES):
-            log = self._repository.of([member_id])
-            last = {consent.purpose: consent for consent in log}.get(request.purpose)
+            last = self._repository.latest(member_id, request.purpose)
             same = last and (last.given, last.text_version) == (request.given, request.text_version)
             number = (last.n if last else 0) + 1
             if same or self._persons.insert_for(
@@ -66,8 +65,7 @@ class Consents:
 
     def withdraw_all_consents(self, member_id: str, session: ClientSession) -> None:
         """Withdraw every consent that is given, within an erasure."""
-        log = self._repository.of([member_id], session)
-        last = {consent.purpose: consent for consent in log}
+        last = self._repository.latest_of(member_id, session)
         for purpose, default in _DEFAULTS.items():
             known = last.get(purpose)
             if known.given if known else default:
@@ -80,11 +78,9 @@ class Consents:
         For each purpose that this member decided on, consent is given afterwards only if neither of
         the two members has refused it.
         """
-        last: dict[str, dict[Purpose, Consent]] = {source_id: {}, into_id: {}}
-        for consent in self._repository.of([source_id, into_id], session):
-            last[consent.member_id][consent.purpose] = consent
-        for purpose, theirs in last[source_id].items():
-            ours = last[into_id].get(purpose)
+        own = self._repository.latest_of(into_id, session)
+        for purpose, theirs in self._repository.latest_of(source_id, session).items():
+            ours = own.get(purpose)
             given = theirs.given if ours is None else ours.given and theirs.given
             if given != (ours.given if ours is not None else _DEFAULTS[purpose]):
                 request = ConsentRequest(
