@@ -135,3 +135,35 @@ def test_annotations_of_models_are_no_texts(path: Path) -> None:
     A name that stands further down is quoted by itself.
     """
     assert "from __future__ import annotations" not in path.read_text(encoding="utf-8")
+
+
+def test_no_pattern_of_a_field_takes_long_to_build() -> None:
+    """A pattern that counts letters of all scripts took a member's first call 100 ms.
+
+    The others take 3 ms at most, so the limit holds on a busy machine too. pydantic keeps a
+    pattern that it has built, so each is built as a part of one that nobody else has.
+    """
+    script = (
+        "import importlib, pkgutil, time, typing, huitou\n"
+        "from pydantic_core import SchemaValidator, core_schema\n"
+        "from huitou.runtime.documents import Answer, Record, Request\n"
+        "for found in pkgutil.walk_packages(huitou.__path__, 'huitou.'):\n"
+        "    importlib.import_module(found.name)\n"
+        "def below(model):\n"
+        "    return [each for one in model.__subclasses__() for each in (one, *below(one))]\n"
+        "def patterns(part):\n"
+        "    own = {part.pattern} if isinstance(getattr(part, 'pattern', None), str) else set()\n"
+        "    inner = [*getattr(part, 'metadata', ()), *typing.get_args(part)]\n"
+        "    inner += [part.annotation] if hasattr(part, 'annotation') else []\n"
+        "    return own.union(*map(patterns, inner))\n"
+        "models = {*below(Answer), *below(Record), *below(Request)}\n"
+        "fields = [field for model in models for field in model.model_fields.values()]\n"
+        "found = set().union(*map(patterns, fields))\n"
+        "assert len(found) > 20\n"
+        "def took_ms(pattern):\n"
+        "    started = time.process_time()\n"
+        "    SchemaValidator(core_schema.str_schema(pattern=pattern))\n"
+        "    return (time.process_time() - started) * 1_000\n"
+        "print([one for one in found if min(took_ms(f'{one}|a'), took_ms(f'{one}|b')) > 30])\n"
+    )
+    assert run(script) == ["[]"]

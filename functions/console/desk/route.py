@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from huitou.coupons.issuing.models import GiverRole
+from huitou.coupons.issuing.roles import GiverRole
 from huitou.integrations.functions import Functions
 from huitou.operations.console.lookup_service import Lookups
 from huitou.operations.rule_approvals.service import RuleApprovals

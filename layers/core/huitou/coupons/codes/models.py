@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from huitou.coupons.issuing.models import GiverRole
+from huitou.coupons.issuing.roles import GiverRole
 from huitou.runtime.documents import Answer, Request, Stored
 from huitou.runtime.limits import Count
 

@@ -6,6 +6,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from huitou.catalog.stores.models import Day
+from huitou.coupons.issuing.roles import GiverRole
 from huitou.promotions.offers.models import BEARER_NAMES, COUPON, Bearer, Limits, Terms
 from huitou.runtime.documents import Answer, Record, Request, Stored, Unfit
 from huitou.runtime.limits import Id, Revision, ShortText, SomeCount
@@ -13,7 +14,6 @@ from huitou.runtime.typed import Name
 
 USED_DAYS = 30  # A template is shown with its uses on each of so many days.
 Issued = Literal["issued", "issued_before", "limit_reached", "used_up"]
-GiverRole = Literal["cashier", "manager", "finance", "marketing"]  # Who gives by hand.
 CouponStatus = Literal["issued", "locked", "redeemed", "expired", "revoked"]
 
 

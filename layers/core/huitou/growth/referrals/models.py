@@ -6,7 +6,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from huitou.catalog.stores.models import Day
-from huitou.coupons.issuing.models import GiverRole
+from huitou.coupons.issuing.roles import GiverRole
 from huitou.growth.referrals.poster_models import PosterDesign
 from huitou.runtime.documents import Answer, Record, Request, Stored, Unfit
 from huitou.runtime.limits import Id, Revision

@@ -5,7 +5,8 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from huitou.coupons.issuing.models import GiverRole, IssueCouponRequest
+from huitou.coupons.issuing.models import IssueCouponRequest
+from huitou.coupons.issuing.roles import GiverRole
 from huitou.runtime.documents import Answer, Record, Request, Stored, Unfit
 from huitou.runtime.paging import PageRequest
 from huitou.runtime.typed import Name

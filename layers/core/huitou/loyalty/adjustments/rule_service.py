@@ -11,7 +11,7 @@ from typing import Any
 from pymongo.client_session import ClientSession
 
 from huitou.catalog.stores.rules import brand_day
-from huitou.coupons.issuing.models import GiverRole
+from huitou.coupons.issuing.roles import GiverRole
 from huitou.loyalty.adjustments.errors import AdjustmentErrors
 from huitou.loyalty.adjustments.models import Adjustment, AllowedRule, Given
 from huitou.loyalty.adjustments.repository import AdjustmentRepository, AllowanceRepository

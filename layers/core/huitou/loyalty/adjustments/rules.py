@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import assert_never
 
-from huitou.coupons.issuing.models import GiverRole, IssueCouponRequest
+from huitou.coupons.issuing.models import IssueCouponRequest
+from huitou.coupons.issuing.roles import GiverRole
 from huitou.coupons.issuing.rules import coupon_id
 from huitou.loyalty.adjustments.errors import ADJUSTMENT_STATUS, AdjustmentErrors
 from huitou.loyalty.adjustments.models import (

@@ -7,12 +7,8 @@ from pymongo.client_session import ClientSession
 from huitou.catalog.stores.rules import brand_day
 from huitou.coupons.codes.models import MakeCodesRequest
 from huitou.coupons.issuing.by_hand_service import CouponsByHand
-from huitou.coupons.issuing.models import (
-    CouponTemplate,
-    GiverRole,
-    IssueCouponRequest,
-    ShownCoupon,
-)
+from huitou.coupons.issuing.models import CouponTemplate, IssueCouponRequest, ShownCoupon
+from huitou.coupons.issuing.roles import GiverRole
 from huitou.coupons.issuing.rules import worth_fen
 from huitou.loyalty.adjustments.errors import ADJUSTMENT, ADJUSTMENT_STATUS, AdjustmentErrors
 from huitou.loyalty.adjustments.models import (

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from huitou.coupons.issuing.models import CouponTemplate, GiverRole
+from huitou.coupons.issuing.models import CouponTemplate
+from huitou.coupons.issuing.roles import GiverRole
 from huitou.coupons.issuing.rules import worth_fen
 from huitou.loyalty.adjustments.models import Given
 from huitou.loyalty.adjustments.rules import gift_limit_fen

@@ -8,7 +8,8 @@ from typing import Any
 from huitou.catalog.menu.models import PricesRequest, PutDishRequest
 from huitou.catalog.menu.service import Menu
 from huitou.catalog.stores.rules import brand_day
-from huitou.coupons.issuing.models import CouponTemplate, GiverRole
+from huitou.coupons.issuing.models import CouponTemplate
+from huitou.coupons.issuing.roles import GiverRole
 from huitou.coupons.issuing.service import Coupons
 from huitou.loyalty.adjustments.models import AllowedRule, Given, RuleKind
 from huitou.loyalty.adjustments.rule_service import RuleAsk, RuleGifts
