@@ -11,15 +11,8 @@ from services import PayCall
 
 with late_imports():
     from huitou.ordering.fulfilment.models import RefuseRequest, StepRequest
-    from huitou.ordering.orders.models import (
-        ExplainAnswer,
-        OrderAnswer,
-        OrderRequest,
-        PriceQuoteRequest,
-        QuoteAnswer,
-        QuoteRequest,
-        Status,
-    )
+    from huitou.ordering.orders.models import ExplainAnswer, OrderAnswer, OrderRequest, Status
+    from huitou.ordering.orders.quote_models import PriceQuoteRequest, QuoteAnswer, QuoteRequest
     from huitou.payments.refunds.models import RefundAnswer
 
 

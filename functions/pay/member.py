@@ -12,9 +12,8 @@ with late_imports():
         InvoiceRequest,
         OrderAnswer,
         OrderRequest,
-        QuoteAnswer,
-        QuoteRequest,
     )
+    from huitou.ordering.orders.quote_models import QuoteAnswer, QuoteRequest
     from huitou.payments.charges.models import PrepayAnswer
     from huitou.payments.refunds.models import AskRefundRequest, RefundAnswer
 

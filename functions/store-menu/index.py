@@ -12,10 +12,10 @@ from huitou.runtime.handler import Action, Call, serve
 from huitou.runtime.loading import late_imports
 
 with late_imports():
-    from huitou.catalog.menu.models import MenuAnswer
     from huitou.catalog.menu.service import Menu
-    from huitou.catalog.stores.models import MenuRequest, StoresAnswer, StoresRequest
+    from huitou.catalog.menu.shown_models import MenuAnswer
     from huitou.catalog.stores.service import Stores
+    from huitou.catalog.stores.shown_models import MenuRequest, StoresAnswer, StoresRequest
 
 
 def main_handler(event: dict[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pydantic import BaseModel
 
 from huitou.ordering.orders.errors import OrderErrors
-from huitou.ordering.orders.models import QuoteAnswer
+from huitou.ordering.orders.quote_models import QuoteAnswer
 from huitou.runtime.errors import Code, ErrorCode, all_codes
 from huitou.runtime.handler import Action
 from huitou.runtime.rates import WaitAnswer

@@ -29,36 +29,34 @@ LIBRARIES = {"PIL", "argon2", "boto3", "cryptography", "numpy", "requests", "ten
 # `loyalty/tiers/shown_models.py`. If a change needs one more, a guest waits for it each time.
 MODELS = {
     "member-profile": "catalog.stores members.profiles",
-    "store-menu": "catalog.stores",
+    "store-menu": "catalog.stores catalog.stores.shown",
     "pay": (
-        "catalog.menu catalog.stores coupons.issuing loyalty.earning loyalty.notices "
-        "loyalty.points loyalty.tiers loyalty.tiers.shown members.profiles "
-        "ordering.orders.ledger ordering.orders ordering.quotes promotions.discounts "
+        "catalog.menu catalog.stores loyalty.earning loyalty.points loyalty.tiers "
+        "loyalty.tiers.shown ordering.orders.quote ordering.quotes promotions.discounts "
         "promotions.offers promotions.quotas"
     ),
     "geofence-check": (
-        "catalog.stores coupons.issuing growth.geofence members.consents members.profiles "
-        "promotions.offers"
+        "catalog.stores coupons.issuing growth.geofence members.consents promotions.offers"
     ),
-    "referral-settle": ("catalog.stores growth.referrals growth.referrals.poster members.profiles"),
+    "referral-settle": "catalog.stores growth.referrals growth.referrals.poster",
     "points-sync": (
-        "catalog.stores loyalty.earning loyalty.holds loyalty.liability loyalty.notices "
-        "loyalty.points loyalty.tiers loyalty.tiers.shown members.profiles "
-        "ordering.orders.ledger ordering.orders ordering.quotes ordering.settlement "
-        "promotions.discounts promotions.offers promotions.quotas"
+        "catalog.stores loyalty.earning loyalty.holds loyalty.liability loyalty.points "
+        "loyalty.tiers loyalty.tiers.shown members.profiles ordering.orders "
+        "ordering.orders.quote ordering.quotes ordering.settlement promotions.discounts "
+        "promotions.offers promotions.quotas"
     ),
     "tier-evaluate": (
-        "catalog.stores coupons.issuing loyalty.notices loyalty.tier_rollouts loyalty.tiers "
-        "loyalty.tiers.shown promotions.discounts promotions.offers promotions.quotas"
+        "catalog.stores loyalty.tier_rollouts loyalty.tiers promotions.discounts "
+        "promotions.offers promotions.quotas"
     ),
     "coupon-issue": (
-        "catalog.stores coupons.issuing loyalty.notices loyalty.tiers loyalty.tiers.shown "
-        "promotions.discounts promotions.offers promotions.quotas"
+        "catalog.stores loyalty.earning loyalty.points loyalty.tiers promotions.discounts "
+        "promotions.offers promotions.quotas"
     ),
     "kpi-rollup": (
         "catalog.stores insight.kpis loyalty.earning loyalty.points loyalty.tiers "
-        "loyalty.tiers.shown members.profiles ordering.orders ordering.quotes "
-        "promotions.discounts promotions.offers promotions.quotas"
+        "loyalty.tiers.shown members.profiles ordering.orders ordering.orders.quote "
+        "ordering.quotes promotions.discounts promotions.offers promotions.quotas"
     ),
 }
 # Nobody waits for these; the relay isn't among them, as it answers after minutes.

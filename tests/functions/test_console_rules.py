@@ -15,9 +15,9 @@ from at_once import at_once
 from chain_data import FakeClock, Shop, item
 from console_people import SECRET, Browser, index, owner, person
 from desk.english import ENGLISH  # type: ignore[import-not-found]  # From the function's folder.
-from huitou.catalog.menu.models import DishForm
-from huitou.catalog.stores.models import StoreForm
+from huitou.catalog.menu.shown_models import DishForm
 from huitou.catalog.stores.rules import by_day_clock
+from huitou.catalog.stores.shown_models import StoreForm
 from huitou.coupons.issuing.models import TemplateForm, TillUse
 from huitou.coupons.issuing.service import Coupons
 from huitou.loyalty.tiers.models import TierRules, default_rules

@@ -21,7 +21,8 @@ from huitou.loyalty.adjustments.models import AdjustPointsRequest
 from huitou.members.profiles.models import UpdateProfileRequest
 from huitou.operations.console.lookup_models import FindOrdersRequest
 from huitou.operations.staff.models import SignInRequest
-from huitou.ordering.orders.models import Delivery, InvoiceRequest
+from huitou.ordering.orders.models import InvoiceRequest
+from huitou.ordering.orders.quote_models import Delivery
 from huitou.ordering.till.models import VerifyTokenRequest
 from huitou.runtime import typed
 

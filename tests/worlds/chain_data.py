@@ -15,7 +15,8 @@ from huitou.members.profiles.service import Members
 from huitou.operations.maintenance.models import LoadRequest
 from huitou.operations.maintenance.service import Maintenance
 from huitou.operations.reconciliation.service import Reconciliation
-from huitou.ordering.orders.models import CreateRequest, Order, PendingRefund, QuoteRequest, Tender
+from huitou.ordering.orders.models import CreateRequest, Order, PendingRefund, Tender
+from huitou.ordering.orders.quote_models import QuoteRequest
 from huitou.ordering.orders.service import Orders
 from huitou.ordering.settlement.service import Settlement
 from huitou.runtime.clock import Clock

@@ -9,7 +9,7 @@ from huitou.coupons.issuing.models import CouponTemplate
 from huitou.coupons.issuing.service import Coupons
 from huitou.operations.maintenance.models import LoadRequest
 from huitou.operations.maintenance.service import Maintenance
-from huitou.ordering.orders.models import QuoteRequest
+from huitou.ordering.orders.quote_models import QuoteRequest
 from huitou.ordering.quotes.models import Price
 from huitou.promotions.offers.models import Offer, StackingRules
 from huitou.promotions.offers.service import Offers

@@ -6,7 +6,8 @@ from typing import Any
 
 from desk.forms import form
 from desk.route import Desk, Route
-from huitou.catalog.menu.models import (
+from huitou.catalog.menu.service import Menu
+from huitou.catalog.menu.shown_models import (
     BrandDish,
     BrandDishesAnswer,
     DishForm,
@@ -18,7 +19,6 @@ from huitou.catalog.menu.models import (
     StaffMenuAnswer,
     StoreMenuRequest,
 )
-from huitou.catalog.menu.service import Menu
 from huitou.catalog.stores.service import Stores
 from huitou.operations.staff.models import FormAnswer, NoRequest
 

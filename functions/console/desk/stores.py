@@ -6,7 +6,8 @@ from typing import Any
 
 from desk.forms import form
 from desk.route import Desk, Route
-from huitou.catalog.stores.models import (
+from huitou.catalog.stores.service import Stores
+from huitou.catalog.stores.shown_models import (
     PauseRequest,
     StaffStore,
     StaffStoreRequest,
@@ -14,7 +15,6 @@ from huitou.catalog.stores.models import (
     StoresAnswer,
     StoreSettingsRequest,
 )
-from huitou.catalog.stores.service import Stores
 from huitou.operations.staff.models import FormAnswer, NoRequest
 
 

@@ -18,7 +18,8 @@ from huitou.coupons.issuing.service import Coupons
 from huitou.members.profiles.service import Members
 from huitou.operations.maintenance.models import LoadRequest
 from huitou.operations.maintenance.service import Maintenance
-from huitou.ordering.orders.models import CreateRequest, Order, QuoteRequest
+from huitou.ordering.orders.models import CreateRequest, Order
+from huitou.ordering.orders.quote_models import QuoteRequest
 from huitou.ordering.orders.rules import order_id
 from huitou.ordering.orders.service import Orders
 from huitou.runtime.clock import RealClock

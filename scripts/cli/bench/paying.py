@@ -19,7 +19,8 @@ from huitou.growth.referrals.binding_service import FirstOrders
 from huitou.members.profiles.service import Members
 from huitou.operations.maintenance.models import LoadRequest
 from huitou.operations.maintenance.service import Maintenance
-from huitou.ordering.orders.models import CreateRequest, QuoteRequest
+from huitou.ordering.orders.models import CreateRequest
+from huitou.ordering.orders.quote_models import QuoteRequest
 from huitou.ordering.orders.rules import order_id
 from huitou.ordering.orders.service import Orders
 from huitou.ordering.settlement.service import Settlement

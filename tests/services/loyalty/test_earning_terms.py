@@ -16,7 +16,8 @@ from huitou.operations.imports.service import OrderImport
 from huitou.operations.maintenance.models import LoadRequest
 from huitou.operations.maintenance.service import Maintenance
 from huitou.ordering.orders.errors import OrderErrors
-from huitou.ordering.orders.models import Order, QuoteRequest
+from huitou.ordering.orders.models import Order
+from huitou.ordering.orders.quote_models import QuoteRequest
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
 

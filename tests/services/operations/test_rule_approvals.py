@@ -9,8 +9,8 @@ import pytest
 
 from at_once import at_once, winners
 from chain_data import FakeClock
-from huitou.catalog.menu.models import PricesRequest, PutDishRequest
 from huitou.catalog.menu.service import Menu
+from huitou.catalog.menu.shown_models import PricesRequest, PutDishRequest
 from huitou.coupons.issuing.models import CouponTemplate, SavedTemplate
 from huitou.coupons.issuing.service import Coupons
 from huitou.loyalty.adjustments.errors import AdjustmentErrors

@@ -21,7 +21,7 @@ from huitou.operations.console.home_models import FiguresRequest
 from huitou.operations.console.home_service import Home
 from huitou.operations.maintenance.models import LoadRequest
 from huitou.operations.maintenance.service import Maintenance
-from huitou.ordering.orders.models import QuoteRequest
+from huitou.ordering.orders.quote_models import QuoteRequest
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Refusal
 from services.loyalty.test_holds import points_of, with_points

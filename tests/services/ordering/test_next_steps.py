@@ -9,7 +9,7 @@ import pytest
 
 from chain_data import FakeClock, Shop
 from huitou.catalog.menu.service import Menu
-from huitou.ordering.orders.models import QuoteRequest
+from huitou.ordering.orders.quote_models import QuoteRequest
 from huitou.runtime.database import Database
 from priced_carts import HOME, coupon, dishes, offers, price, silver
 

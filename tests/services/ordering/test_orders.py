@@ -18,7 +18,7 @@ from huitou.coupons.issuing.models import CouponTemplate
 from huitou.coupons.issuing.service import Coupons
 from huitou.loyalty.points.errors import PointsErrors
 from huitou.ordering.orders.errors import OrderErrors
-from huitou.ordering.orders.models import QuoteAnswer, QuoteRequest
+from huitou.ordering.orders.quote_models import QuoteAnswer, QuoteRequest
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Refusal
 

@@ -20,7 +20,7 @@ from huitou.coupons.issuing.models import CouponTemplate
 from huitou.coupons.issuing.service import Coupons
 from huitou.operations.maintenance.models import LoadRequest
 from huitou.operations.maintenance.service import Maintenance
-from huitou.ordering.orders.models import QuoteRequest
+from huitou.ordering.orders.quote_models import QuoteRequest
 from huitou.payments.refunds.models import RefundLine
 from huitou.payments.refunds.rules import line_paid_fen, lines_back
 from huitou.promotions.offers.models import Offer, StackingRules

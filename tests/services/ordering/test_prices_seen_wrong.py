@@ -11,7 +11,7 @@ from chain_data import FakeClock, Shop
 from huitou.coupons.issuing.models import CouponTemplate
 from huitou.coupons.issuing.rules import MOST_HELD
 from huitou.coupons.issuing.service import Coupons
-from huitou.ordering.orders.models import QuoteRequest
+from huitou.ordering.orders.quote_models import QuoteRequest
 from huitou.promotions.offers.errors import OfferErrors
 from huitou.promotions.offers.models import Offer, StackingRules
 from huitou.promotions.offers.repository import MOST_OFFERS

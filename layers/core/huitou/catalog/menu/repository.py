@@ -6,9 +6,13 @@ from collections.abc import Sequence
 
 from pymongo import UpdateOne
 
-from huitou.catalog.menu.models import Dish, OfferedDish, StaffDish, StoreDish
+from huitou.catalog.menu.models import Dish, OfferedDish, StoreDish
 from huitou.catalog.menu.rules import for_staff, offered
 from huitou.runtime.database import Database, Document, insert_new
+from huitou.runtime.loading import late_imports
+
+with late_imports():
+    from huitou.catalog.menu.shown_models import StaffDish
 
 MOST_DISHES = 2_000
 _LATELY_S = 60.0

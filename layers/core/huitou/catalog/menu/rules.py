@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from huitou.catalog.menu.models import (
-    BrandDish,
-    Dish,
-    DishContent,
-    OfferedDish,
-    StaffDish,
-    StaffSku,
-    StoreDish,
-)
+from huitou.catalog.menu.models import Dish, DishContent, OfferedDish, StoreDish
+from huitou.runtime.loading import late_imports
+
+with late_imports():
+    from huitou.catalog.menu.shown_models import BrandDish, StaffDish, StaffSku
 
 
 def offered(dish: Dish, at_store: StoreDish) -> OfferedDish:

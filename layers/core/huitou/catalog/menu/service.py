@@ -5,23 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from huitou.catalog.menu.errors import MenuErrors
-from huitou.catalog.menu.models import (
-    BrandDish,
-    BrandDishesAnswer,
-    Dish,
-    ListedRequest,
-    OfferedDish,
-    PricesRequest,
-    PutDishRequest,
-    SoldOutRequest,
-    StaffDish,
-    StaffMenuAnswer,
-    StoreDish,
-)
+from huitou.catalog.menu.models import Dish, OfferedDish, StoreDish
 from huitou.catalog.menu.repository import MenuRepository
 from huitou.catalog.menu.rules import brand_dish
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
+from huitou.runtime.loading import late_imports
+
+with late_imports():
+    from huitou.catalog.menu.shown_models import (
+        BrandDish,
+        BrandDishesAnswer,
+        ListedRequest,
+        PricesRequest,
+        PutDishRequest,
+        SoldOutRequest,
+        StaffDish,
+        StaffMenuAnswer,
+    )
 
 
 class Menu:
@@ -61,6 +62,8 @@ class Menu:
 
         Raises Refusal DISH_NOT_FOUND naming `dish_id`, or `prices_fen` if the dish has no such sku.
         """
+        from huitou.catalog.menu.shown_models import PricesRequest  # A quote doesn't need it.
+
         dish = self.find_staff_dish(request.store_id, request.dish_id)
         if isinstance(request, PricesRequest):
             unknown = set(request.prices_fen) - {sku.sku_id for sku in dish.skus}

@@ -7,15 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from huitou.catalog.stores.errors import StoreErrors
-from huitou.catalog.stores.models import (
-    BRAND_CUT,
-    BRAND_ZONE,
-    Place,
-    StaffStore,
-    Store,
-    StoreSettings,
-    StoreSettingsRequest,
-)
+from huitou.catalog.stores.models import BRAND_CUT, BRAND_ZONE, Place, Store, StoreSettings
 from huitou.catalog.stores.repository import StoreRepository
 from huitou.catalog.stores.rules import (
     earliest_day,
@@ -26,6 +18,10 @@ from huitou.catalog.stores.rules import (
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
+from huitou.runtime.loading import late_imports
+
+with late_imports():
+    from huitou.catalog.stores.shown_models import StaffStore, StoreSettingsRequest
 
 
 class Stores:

@@ -12,7 +12,6 @@ from huitou.runtime.documents import Answer, Record, Request, Stored, Unfit
 from huitou.runtime.limits import Id, Revision, ShortText, SomeCount
 from huitou.runtime.typed import Name
 
-USED_DAYS = 30  # A template is shown with its uses on each of so many days.
 Issued = Literal["issued", "issued_before", "limit_reached", "used_up"]
 CouponStatus = Literal["issued", "locked", "redeemed", "expired", "revoked"]
 

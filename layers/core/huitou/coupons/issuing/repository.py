@@ -21,6 +21,7 @@ with late_imports():
     from huitou.coupons.issuing.models import Coupon, CouponTemplate, Revoked, Scene, TillUse
 
 EXPIRE_BATCH = 1_000
+USED_DAYS = 30  # A template is shown with its uses on each of so many days.
 _PLACES = {"seq": "", "day_seq": "", "month_seq": ""}
 _FIRST_HOLDER = {"$ifNull": ["$issued_to", {"$ifNull": ["$given_by", "$member_id"]}]}
 

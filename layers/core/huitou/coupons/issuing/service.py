@@ -4,31 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from pymongo.client_session import ClientSession
 
 from huitou.catalog.stores.rules import brand_day, by_day_clock, shifted
 from huitou.catalog.stores.service import Stores
 from huitou.coupons.issuing.errors import COUPON, NOT_HELD, CouponErrors
-from huitou.coupons.issuing.models import (
-    USED_DAYS,
-    Coupon,
-    CouponTemplate,
-    Issued,
-    NamedTemplate,
-    NamedTemplates,
-    PutTemplateRequest,
-    Revoked,
-    Scene,
-    ShownCoupon,
-    TemplateAnswer,
-    TemplatesAnswer,
-    TemplateState,
-    TillUse,
-    UsedDay,
-)
-from huitou.coupons.issuing.repository import CouponRepository
+from huitou.coupons.issuing.repository import USED_DAYS, CouponRepository
 from huitou.coupons.issuing.rules import (
     NO_PLACES,
     coupon_for,
@@ -44,9 +27,26 @@ from huitou.promotions.quotas.service import Limiter
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal, Unavailable
+from huitou.runtime.loading import late_imports
 from huitou.runtime.paging import PageRequest
 
-if TYPE_CHECKING:
+with late_imports():
+    from huitou.coupons.issuing.models import (
+        Coupon,
+        CouponTemplate,
+        Issued,
+        NamedTemplate,
+        NamedTemplates,
+        PutTemplateRequest,
+        Revoked,
+        Scene,
+        ShownCoupon,
+        TemplateAnswer,
+        TemplatesAnswer,
+        TemplateState,
+        TillUse,
+        UsedDay,
+    )
     from huitou.promotions.quotas.models import InFlight
 
 IssueNotes = dict[str, str]  # What else is kept with a coupon: `scene`, `actor`, `reason`.

@@ -13,8 +13,11 @@ from zoneinfo import ZoneInfo
 from huitou.catalog.stores.rules import in_hours
 from huitou.loyalty.earning.models import EarningRule, EarningTerms, FirstOrderBonus, WentBack
 from huitou.loyalty.points.models import NEVER, ON_COMPLETION, Expiry, PointsRules, RuleRef, Usable
-from huitou.loyalty.points.rules import Award
 from huitou.runtime.errors import Lang
+from huitou.runtime.loading import late_imports
+
+with late_imports():
+    from huitou.loyalty.points.rules import Award
 
 if TYPE_CHECKING:
     from huitou.loyalty.tiers.models import Level

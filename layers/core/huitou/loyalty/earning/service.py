@@ -25,7 +25,6 @@ from huitou.loyalty.earning.rules import (
     terms_for,
 )
 from huitou.loyalty.points.models import LedgerEntry, PointsRules, RuleRef
-from huitou.loyalty.points.rules import Award, EntryOrigin, TakenBack
 from huitou.loyalty.points.service import Points
 from huitou.loyalty.tiers.service import Tiers
 from huitou.persons.ids.rules import names_of
@@ -33,6 +32,10 @@ from huitou.persons.ids.service import Persons
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Lang, Refusal
+from huitou.runtime.loading import late_imports
+
+with late_imports():
+    from huitou.loyalty.points.rules import Award, EntryOrigin, TakenBack
 
 if TYPE_CHECKING:
     from huitou.loyalty.tiers.models import Level

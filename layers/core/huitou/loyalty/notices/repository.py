@@ -7,9 +7,12 @@ from collections.abc import Sequence
 from pymongo import UpdateOne
 from pymongo.client_session import ClientSession
 
-from huitou.loyalty.notices.models import Notice
 from huitou.runtime.database import Database
+from huitou.runtime.loading import late_imports
 from huitou.runtime.paging import PageRequest, newest_first
+
+with late_imports():
+    from huitou.loyalty.notices.models import Notice
 
 
 class NoticeRepository:

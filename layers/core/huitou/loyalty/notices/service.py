@@ -7,13 +7,16 @@ from typing import Any
 
 from pymongo.client_session import ClientSession
 
-from huitou.loyalty.notices.models import Notice, NoticeKind
 from huitou.loyalty.notices.repository import NoticeRepository
 from huitou.loyalty.notices.rules import words
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Lang
+from huitou.runtime.loading import late_imports
 from huitou.runtime.paging import PageRequest
+
+with late_imports():
+    from huitou.loyalty.notices.models import Notice, NoticeKind
 
 
 class Notices:

@@ -21,10 +21,13 @@ from huitou.loyalty.points.models import (
     Spendable,
 )
 from huitou.loyalty.points.repository import NOTHING, OtherFields, PointsRepository
-from huitou.loyalty.points.rules import Book, day_after
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
+from huitou.runtime.loading import late_imports
+
+with late_imports():
+    from huitou.loyalty.points.rules import Book, day_after
 
 
 class Points:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pymongo.client_session import ClientSession
 
@@ -22,18 +22,19 @@ from huitou.loyalty.tiers.models import (
     TierChange,
     TierRules,
 )
-from huitou.loyalty.tiers.periods import ordinal
 from huitou.loyalty.tiers.repository import TierRepository
-from huitou.loyalty.tiers.rules import Case, Evaluation
-from huitou.loyalty.tiers.shown import next_level, shown_tier, to_keep
-from huitou.loyalty.tiers.shown_models import TierPreviewAnswer, TierPreviewRequest
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Lang, Refusal, Unavailable
+from huitou.runtime.loading import late_imports
 from huitou.runtime.triggers import DONE, DUE
 
-if TYPE_CHECKING:
+with late_imports():
     from huitou.loyalty.tiers.holding import Timeline
+    from huitou.loyalty.tiers.periods import ordinal
+    from huitou.loyalty.tiers.rules import Case, Evaluation
+    from huitou.loyalty.tiers.shown import next_level, shown_tier, to_keep
+    from huitou.loyalty.tiers.shown_models import TierPreviewAnswer, TierPreviewRequest
 
 MOST_TRIES = 5
 # An account's personal fields: removed when the member is merged into another or erased.

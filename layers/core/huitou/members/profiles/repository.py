@@ -9,11 +9,14 @@ from typing import Any
 from pymongo import UpdateOne
 from pymongo.client_session import ClientSession
 
-from huitou.members.profiles.models import Identity, Member, PhoneMove
 from huitou.members.profiles.rules import phone_identity
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Unavailable
+from huitou.runtime.loading import late_imports
 from huitou.runtime.triggers import DUE
+
+with late_imports():
+    from huitou.members.profiles.models import Identity, Member, PhoneMove
 
 # What a member who goes on takes over in a merge, where they have none.
 _TAKEN_OVER = ("phone_hash", "phone_last4", "nickname")

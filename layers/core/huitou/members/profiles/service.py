@@ -14,14 +14,6 @@ from pymongo.errors import DuplicateKeyError
 from huitou.catalog.stores.rules import brand_day
 from huitou.loyalty.birthdays.rules import birthday_from
 from huitou.members.profiles.errors import MEMBER, ProfileErrors
-from huitou.members.profiles.models import (
-    CorrectBirthdayRequest,
-    CorrectedBirthday,
-    Member,
-    PhoneMove,
-    ShownPhoneMove,
-    UpdateProfileRequest,
-)
 from huitou.members.profiles.repository import MOST_MOVES_COUNTED, MemberRepository
 from huitou.members.profiles.rules import (
     check_birthday,
@@ -50,6 +42,14 @@ with late_imports():
     from huitou.coupons.issuing.service import Coupons
     from huitou.loyalty.points.service import Points
     from huitou.loyalty.tiers.service import Tiers
+    from huitou.members.profiles.models import (
+        CorrectBirthdayRequest,
+        CorrectedBirthday,
+        Member,
+        PhoneMove,
+        ShownPhoneMove,
+        UpdateProfileRequest,
+    )
 
 
 class PhoneNumbers(Protocol):

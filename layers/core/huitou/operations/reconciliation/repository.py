@@ -7,7 +7,7 @@ from typing import Any
 from pymongo.client_session import ClientSession
 
 from huitou.operations.reconciliation.models import Books
-from huitou.ordering.orders.ledger_models import LEDGER_FIELDS
+from huitou.ordering.orders.ledger_models import LedgerOrder
 from huitou.runtime.database import Database, Document
 
 _SHARE_FIELDS = {"paid_fen": 1, "refunded_fen": 1, "fee_fen": 1, "parts": 1, "kept_fen": 1}
@@ -40,7 +40,7 @@ class BooksRepository:
             def read(collection: str, fields: dict[str, Any]) -> list[Document]:
                 return self._read(collection, members, fields, session)
 
-            entries, orders = read("points_entries", {}), read("orders", LEDGER_FIELDS)
+            entries, orders = read("points_entries", {}), read("orders", LedgerOrder.projection())
             # The entries of an order from before a merge stay with the member who placed it.
             moved = [order["_id"] for order in orders if "placed_by" in order]
             own = {order["_id"] for order in orders}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from huitou.catalog.menu.models import PricesRequest, PutDishRequest
 from huitou.catalog.menu.service import Menu
+from huitou.catalog.menu.shown_models import PricesRequest, PutDishRequest
 from huitou.catalog.stores.rules import brand_day
 from huitou.coupons.issuing.models import CouponTemplate
 from huitou.coupons.issuing.roles import GiverRole

@@ -8,7 +8,7 @@ from pymongo import UpdateOne
 from pymongo.client_session import ClientSession
 
 from huitou.ordering.orders.imported_models import ImportedOrder
-from huitou.ordering.orders.ledger_models import LEDGER_FIELDS, LedgerOrder
+from huitou.ordering.orders.ledger_models import LedgerOrder
 from huitou.ordering.orders.models import NOBODY, Order
 from huitou.runtime.database import Database
 from huitou.runtime.triggers import DONE, DUE
@@ -57,7 +57,9 @@ class ImportedOrderRepository:
     def orders(self, order_ids: list[str], session: ClientSession) -> dict[str, LedgerOrder]:
         """Return imported orders by id, with the fields from which the ledgers follow."""
         found = self._orders.find(
-            {"_id": {"$in": order_ids}, "origin": "import"}, LEDGER_FIELDS, session=session
+            {"_id": {"$in": order_ids}, "origin": "import"},
+            LedgerOrder.projection(),
+            session=session,
         )
         return {order["_id"]: LedgerOrder.model_validate(order) for order in found}
 

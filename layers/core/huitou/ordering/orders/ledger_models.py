@@ -45,5 +45,7 @@ class LedgerOrder(Record):
         fields = {name: getattr(order, name, None) for name in cls.model_fields}
         return cls.model_construct(**{k: v for k, v in fields.items() if v is not None})
 
-
-LEDGER_FIELDS = {field.alias or name: 1 for name, field in LedgerOrder.model_fields.items()}
+    @classmethod
+    def projection(cls) -> dict[str, int]:
+        """Return the projection with which MongoDB reads these fields only."""
+        return {field.alias or name: 1 for name, field in cls.model_fields.items()}

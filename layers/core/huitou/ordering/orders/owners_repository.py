@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pymongo.client_session import ClientSession
 
-from huitou.ordering.orders.ledger_models import LEDGER_FIELDS, LedgerOrder
+from huitou.ordering.orders.ledger_models import LedgerOrder
 from huitou.ordering.orders.rules import ENDED, UNPAID
 from huitou.runtime.database import Database
 from huitou.runtime.triggers import DUE
@@ -30,7 +30,7 @@ class OwnersRepository:
                 "points_used": {"$gt": 0},
                 "$or": [{"status": {"$in": list(UNPAID)}}, {"settlement": DUE}],
             },
-            LEDGER_FIELDS,
+            LedgerOrder.projection(),
             session=session,
         )
         return [LedgerOrder.model_validate(order) for order in found]

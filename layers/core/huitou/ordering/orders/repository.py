@@ -11,12 +11,15 @@ from pymongo import ReturnDocument
 from pymongo.client_session import ClientSession
 from pymongo.results import UpdateResult
 
-from huitou.ordering.orders.ledger_models import LEDGER_FIELDS, LedgerOrder
-from huitou.ordering.orders.models import Invoice, Moment, Order, Status, WeChatUpdate
 from huitou.ordering.orders.rules import UNPAID, before
 from huitou.runtime.database import Database, Document
+from huitou.runtime.loading import late_imports
 from huitou.runtime.paging import PageRequest, newest_first
 from huitou.runtime.triggers import DONE, DUE
+
+with late_imports():
+    from huitou.ordering.orders.ledger_models import LedgerOrder
+    from huitou.ordering.orders.models import Invoice, Moment, Order, Status, WeChatUpdate
 
 DUE_AT_ONCE = 10_000  # One sweep reads so many; the next sweep finds the rest.
 
@@ -204,7 +207,7 @@ class OrderRepository:
                 "$set": {"settlement": DONE, "rollup": DUE, "features": DUE},
                 "$unset": {"settlement_since": ""},
             },
-            projection=LEDGER_FIELDS,
+            projection=LedgerOrder.projection(),
             session=session,
         )
         self._followers.written("orders", [order_id], {"settlement": DONE})

@@ -13,15 +13,12 @@ from huitou.catalog.stores.rules import store_day
 from huitou.loyalty.earning.rules import Purchase
 from huitou.loyalty.points.models import NEVER, LotMove, PointsRules
 from huitou.ordering.orders.errors import DELIVERY, PICKUP_AT, TABLE, OrderErrors
-from huitou.ordering.orders.models import (
-    CreateRequest,
-    Moment,
-    Order,
-    QuoteRequest,
-    RefundStatus,
-    Status,
-)
 from huitou.runtime.errors import Code, Refusal
+from huitou.runtime.loading import late_imports
+
+with late_imports():
+    from huitou.ordering.orders.models import CreateRequest, Moment, Order, RefundStatus, Status
+    from huitou.ordering.orders.quote_models import QuoteRequest
 
 if TYPE_CHECKING:
     from huitou.ordering.orders.ledger_models import LedgerOrder

@@ -22,23 +22,6 @@ from huitou.loyalty.points.models import ON_COMPLETION
 from huitou.loyalty.points.service import Points
 from huitou.loyalty.tiers.shown_models import ShownLevel
 from huitou.ordering.orders.errors import ORDER, OrderErrors
-from huitou.ordering.orders.models import (
-    BestCombination,
-    CreateRequest,
-    ExplainAnswer,
-    GivenBack,
-    Invoice,
-    Moment,
-    Order,
-    OrdersAnswer,
-    PendingRefund,
-    QuoteAnswer,
-    QuoteRequest,
-    Status,
-    TellingOutcome,
-    Tender,
-    WeChatUpdate,
-)
 from huitou.ordering.orders.repository import OrderRepository
 from huitou.ordering.orders.rules import (
     COMPLETES_AFTER,
@@ -58,7 +41,8 @@ from huitou.ordering.orders.rules import (
 )
 from huitou.ordering.orders.units_service import OrderUnits
 from huitou.ordering.quotes.inputs_service import KeptInputs
-from huitou.ordering.quotes.service import Pricing, coupons_of, quoted_coupons, uses_of
+from huitou.ordering.quotes.rules import coupons_of
+from huitou.ordering.quotes.service import Pricing, quoted_coupons, uses_of
 from huitou.persons.ids.service import Persons
 from huitou.promotions.quotas.models import InFlight
 from huitou.runtime.clock import Clock
@@ -70,6 +54,21 @@ from huitou.runtime.triggers import DONE, DUE
 
 with late_imports():
     from huitou.members.messaging.service import Messages
+    from huitou.ordering.orders.models import (
+        CreateRequest,
+        ExplainAnswer,
+        GivenBack,
+        Invoice,
+        Moment,
+        Order,
+        OrdersAnswer,
+        PendingRefund,
+        Status,
+        TellingOutcome,
+        Tender,
+        WeChatUpdate,
+    )
+    from huitou.ordering.orders.quote_models import BestCombination, QuoteAnswer, QuoteRequest
 
 
 class Orders:

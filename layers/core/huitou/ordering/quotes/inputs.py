@@ -8,8 +8,11 @@ from __future__ import annotations
 import hashlib
 from datetime import date
 
-from huitou.ordering.orders.models import Order
 from huitou.ordering.quotes.models import OwnInputs, PriceInputs, SharedInputs
+from huitou.runtime.loading import late_imports
+
+with late_imports():
+    from huitou.ordering.orders.models import Order
 
 _DIGITS = 24  # Of the digest in an id, as in an order's id.
 _SHARED = set(SharedInputs.model_fields) - {"id", "schema_"}

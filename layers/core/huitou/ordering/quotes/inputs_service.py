@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from huitou.ordering.orders.models import Order
 from huitou.ordering.quotes.inputs import divide_inputs, join_inputs
 from huitou.ordering.quotes.inputs_repository import InputsRepository
 from huitou.ordering.quotes.models import OwnInputs, PriceInputs
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, HuitouError
+from huitou.runtime.loading import late_imports
+
+with late_imports():
+    from huitou.ordering.orders.models import Order
 
 
 class KeptInputs:

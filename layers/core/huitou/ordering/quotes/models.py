@@ -1,5 +1,6 @@
 """The cart as a guest sends it, its price with every discount explained, and the price's inputs."""
 
+from dataclasses import dataclass, field
 from typing import Annotated, Literal, get_args
 
 from pydantic import Field, WithJsonSchema
@@ -78,13 +79,17 @@ class NextStep(Record):
     what: str
 
 
-class MemberOffer(Record):
-    """What a member has besides coupons that changes a price: the tier and points of now."""
+@dataclass(frozen=True)
+class MemberOffer:
+    """What a member has besides coupons that changes a price: the tier and points of now.
+
+    Nobody sends or stores it, so it is no model.
+    """
 
     level: Level
     tier_rules_revision: int
     points: int = 0
-    points_rules: PointsRules = PointsRules.model_construct()
+    points_rules: PointsRules = field(default_factory=PointsRules.model_construct)
 
 
 class Price(Record):

@@ -10,11 +10,14 @@ from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from huitou.catalog.menu.models import StoreDish
-from huitou.coupons.issuing.models import Coupon
 from huitou.coupons.issuing.rules import MOST_HELD
 from huitou.loyalty.points.models import Account
 from huitou.loyalty.tiers.models import Standing
 from huitou.runtime.database import Database, Document
+from huitou.runtime.loading import late_imports
+
+with late_imports():
+    from huitou.coupons.issuing.models import Coupon
 
 # Without the figures by day that tiers need: an account may have hundreds of them.
 _FIELDS = dict.fromkeys(

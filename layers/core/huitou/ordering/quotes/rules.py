@@ -278,3 +278,8 @@ def _what_counts(rule: Rule, scope: Scope, menu: Sequence[OfferedDish]) -> list[
         return categories[:_MOST_NAMED]
     names = list(dict.fromkeys(dish.name for dish in whole))
     return names if len(names) <= _MOST_NAMED else [*names[:_MOST_NAMED], "…"]
+
+
+def coupons_of(outcome: Outcome) -> list[str]:
+    """Return the coupons that a combination uses."""
+    return [one.rule.source_id for one in outcome.taken if one.rule.source == "coupon"]

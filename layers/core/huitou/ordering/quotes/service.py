@@ -11,13 +11,11 @@ from huitou.catalog.menu.service import Menu
 from huitou.catalog.stores.models import Store
 from huitou.catalog.stores.rules import business_day
 from huitou.coupons.issuing.errors import COUPON, CouponErrors
-from huitou.coupons.issuing.models import Coupon
 from huitou.coupons.issuing.rules import MOST_HELD, rule_for, subject_of
 from huitou.coupons.issuing.service import Coupons
 from huitou.loyalty.points.errors import ACCOUNT
 from huitou.loyalty.points.service import Points
 from huitou.loyalty.tiers.service import Tiers
-from huitou.ordering.orders.models import QuotedCoupon, QuoteRequest
 from huitou.ordering.orders.rules import check_points, most_points
 from huitou.ordering.quotes.models import (
     MAX_LINES,
@@ -48,6 +46,11 @@ from huitou.promotions.quotas.service import Limiter
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Lang, Refusal
+from huitou.runtime.loading import late_imports
+
+with late_imports():
+    from huitou.coupons.issuing.models import Coupon
+    from huitou.ordering.orders.quote_models import QuotedCoupon, QuoteRequest
 
 _BUDGETED, _ONCE = Limits.model_construct(budget_fen=1), Limits.model_construct(per_member=1)
 _PLENTY = Left(UNLIMITED, UNLIMITED)
@@ -331,11 +334,6 @@ def uses_of(outcome: Outcome, facts: Facts) -> list[OrderUse]:
     if first:
         uses.append(OrderUse(source_id=FIRST_ORDER, subject=FIRST_ORDER, limits=_ONCE))
     return uses
-
-
-def coupons_of(outcome: Outcome) -> list[str]:
-    """Return the coupons that a combination uses."""
-    return [one.rule.source_id for one in outcome.taken if one.rule.source == "coupon"]
 
 
 def quoted_coupons(held: Sequence[Coupon], best: Outcome, lang: Lang = "zh") -> list[QuotedCoupon]:
