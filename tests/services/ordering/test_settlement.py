@@ -321,15 +321,13 @@ def test_reconcile_finds_each_kind_of_difference(
     alice = shop.register()
     order = shop.paid(alice, items=[item(3)], coupon_id=coupon_of(shop, alice, "x"))
     assert shop.differences() == []
-    found = shop.database.collection(collection).find_one(
-        {"_id": alice}
-        if collection == "accounts"
-        else {"order_id": order.id}
-        if collection != "orders"
-        else {"_id": order.id}
-    )
-    assert found
-    shop.database.collection(collection).update_one({"_id": found["_id"]}, change)
+    places = {
+        "accounts": {"_id": alice},
+        "points_entries": {"order_id": order.id},
+        "orders": {"_id": order.id},
+        "coupons": {"_id": order.coupon_id},
+    }
+    assert shop.database.collection(collection).update_one(places[collection], change).matched_count
     assert kind in shop.differences()
 
 
