@@ -144,12 +144,12 @@ class RecomputedFigures:
         self.orders = []
         for order in read("orders"):
             left = order["payable_fen"] - sum(b["amount_fen"] for b in order.get("refunds", ()))
-            if order["status"] in ("paid", "refunding") and left > 0 and not order["is_test"]:
+            if order["status"] in ("paid", "refunding") and left > 0 and not order.get("is_test"):
                 self.orders.append((order, date.fromisoformat(order["business_day"]), left))
         self.members = {member["_id"]: member for member in read("members")}
         first: dict[str, str] = {}
         for order in read("orders"):
-            if order["origin"] == "import":
+            if order.get("origin") == "import":
                 who = order["member_id"]
                 first[who] = min(first.get(who, "9999"), order["business_day"])
         for member_id, day in first.items():
@@ -164,7 +164,7 @@ class RecomputedFigures:
                 date.fromisoformat(business_day(entry["at"], "Asia/Shanghai", "04:00")),
             )
             for entry in read("points_entries")
-            if not entry["is_test"]
+            if not entry.get("is_test")
         ]
 
     def figures(self, day: date, store: str | None, channel: str | None) -> dict[str, Any]:

@@ -114,7 +114,7 @@ def test_features_equal_those_computed_from_the_orders(database: Database) -> No
         sums: dict[str, list[int]] = {}
         for order in database.collection("orders").find({}):
             left = order["payable_fen"] - sum(b["amount_fen"] for b in order.get("refunds", ()))
-            if left > 0 and not order["is_test"]:
+            if left > 0 and not order.get("is_test"):
                 mine = sums.setdefault(history.owner(order["member_id"]), [0, 0])
                 mine[0], mine[1] = mine[0] + 1, mine[1] + left
         held = {
