@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -148,8 +149,11 @@ def _relay_begins(
 
 def _cpu_s(pid: int) -> float:
     """Return how long a living process and its threads have used a processor, in seconds."""
-    threads = Path(f"/proc/{pid}/task").iterdir()
-    return sum(int((one / "schedstat").read_text().split()[0]) for one in threads) / 1e9
+    used_ns = 0
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(FileNotFoundError, ProcessLookupError):  # It has ended since it was listed.
+            used_ns += int((thread / "schedstat").read_text().split()[0])
+    return used_ns / 1e9
 
 
 def _floor(cloud: LocalCloud) -> tuple[float, float]:
