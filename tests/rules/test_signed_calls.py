@@ -54,8 +54,9 @@ def test_the_signature_is_the_one_that_tencents_own_client_makes(
     token: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at, params = 1_772_424_000.7, {"FunctionName": "pay", "ClientContext": '{"a": "茶"}'}
-    cloud = CloudSettings("env-1", "ap-shanghai", "scf.tencentcloudapi.com", "https", "id", "key",
-                          token)  # fmt: skip
+    cloud = CloudSettings(
+        "env-1", "ap-shanghai", "scf.tencentcloudapi.com", "https", "id", "key", token
+    )
     client = ScfClient(Credential("id", "key", token), "ap-shanghai")
     theirs = RequestInternal("scf.tencentcloudapi.com", "POST", "/")
     monkeypatch.setattr("time.time", lambda: at)
@@ -131,7 +132,11 @@ def test_a_cold_start_imports_nothing_of_it_before_something_is_due() -> None:
         " if m in sys.modules])"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60,
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
         env={"PYTHONPATH": str(ROOT / "layers" / "core")},
-    )  # fmt: skip
+    )
     assert done.stdout.strip() == "[]"

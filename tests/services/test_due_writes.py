@@ -39,8 +39,9 @@ def test_a_forgotten_word_to_the_followers_is_found(
     due_writes.forget()
 
 
-@pytest.mark.parametrize("way", ["insert", "update_one", "update_many", "bulk", "find", "pipeline",
-                                 "replace"])  # fmt: skip
+@pytest.mark.parametrize(
+    "way", ["insert", "update_one", "update_many", "bulk", "find", "pipeline", "replace"]
+)
 def test_every_way_to_write_a_marker_is_seen(
     database: Database, due_writes: DueWrites, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:

@@ -122,8 +122,16 @@ def test_every_statement_of_an_order_asks_one_shard(shop: tuple[PayingShop, Comm
         assert till.orders.own_order(member_id, order.id).status == "completed"
     found = sent(commands)
     written = {one.collection for one in found if one.command == "insert"}
-    assert {"identities", "members", "logins", "orders", "payments", "coupons", "shares",
-            "points_entries"} <= written  # fmt: skip
+    assert {
+        "identities",
+        "members",
+        "logins",
+        "orders",
+        "payments",
+        "coupons",
+        "shares",
+        "points_entries",
+    } <= written
     assert set(not_targeted(found)) == set(NOT_TARGETED)
 
 

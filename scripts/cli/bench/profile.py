@@ -112,6 +112,9 @@ def _begin(_: click.Context, __: click.Parameter, wanted: bool) -> Profile | Non
 
 
 profile_option = click.option(
-    "--profile", is_flag=True, is_eager=True, callback=_begin,
+    "--profile",
+    is_flag=True,
+    is_eager=True,
+    callback=_begin,
     help="Say also which commands an operation sends, and where its time goes (one thread).",
-)  # fmt: skip
+)

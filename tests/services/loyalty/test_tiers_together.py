@@ -54,7 +54,7 @@ def stored(shop: Shop, members: Sequence[str]) -> Any:
 
 def sweep(shop: Shop, tiers: Tiers) -> dict[str, int]:
     part = (tiers.due_reviews(), tiers.evaluate_member, tiers.evaluate_members)
-    run = Sweep(lambda: shop.database, "tier-evaluate")
+    run = Sweep(shop.database, "tier-evaluate")
     return run.run({"outcomes": part}, 10.0)["outcomes"]
 
 
@@ -73,12 +73,17 @@ def test_together_and_alone_write_the_same(shop: Shop, tiers: Tiers) -> None:
     assert list(tiers.due_reviews()) == []
 
 
-def test_a_member_who_cannot_be_evaluated_stops_no_other(shop: Shop, tiers: Tiers) -> None:
+def test_a_member_who_cannot_be_evaluated_stops_no_other(
+    shop: Shop, tiers: Tiers, capsys: pytest.CaptureFixture[str]
+) -> None:
     members = crowd(shop)
     accounts = shop.database.collection("accounts")
     accounts.update_one({"_id": members[1]}, {"$set": {"forgotten": True}})
     accounts.update_one({"_id": members[2]}, {"$set": {"tier": {"level": 7}}})
     assert sweep(shop, tiers) == {"unchanged": 2, "buried": 1, "raised": 1}
+    assert (
+        '"log":"sweep_one_by_one"' in capsys.readouterr().out
+    )  # It costs more: somebody must see.
     [letter] = shop.database.mongo["dead_letters"].find({})
     assert letter["document_id"] == members[2]
     assert shop.account(members[3])["tier"]["level"] == "gold"

@@ -81,9 +81,13 @@ class Followers:
             for first in range(0, len(events), MAX_BATCH):
                 batch = {"events": events[first : first + MAX_BATCH], "hops": hops}
                 invoke(
-                    settings.cloud, settings.internal_secret, trigger.function, batch,
-                    "Event", TIMEOUT_S,
-                )  # fmt: skip
+                    settings.cloud,
+                    settings.internal_secret,
+                    trigger.function,
+                    batch,
+                    "Event",
+                    TIMEOUT_S,
+                )
         except ConfigurationError as error:
             _log_failure(sender, trigger, len(ids), f"{error.field} {error.detail}")
         except InvokeFailed as error:

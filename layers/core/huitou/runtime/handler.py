@@ -144,7 +144,7 @@ class Call:
 
         `spare_s` is the longest time for one id: a list stops so early that this time is left.
         """
-        sweep = Sweep(lambda: self.database, self.function)
+        sweep = Sweep(self.database, self.function)
         return sweep.run(parts, self.seconds_left() - spare_s)
 
 

@@ -74,8 +74,9 @@ def invoke(
         }
     ).encode()
     try:
-        status, text = _send(cloud, body, signed_headers(cloud, body, time.time()), invocation,
-                             timeout_s)  # fmt: skip
+        status, text = _send(
+            cloud, body, signed_headers(cloud, body, time.time()), invocation, timeout_s
+        )
     except (OSError, http.client.HTTPException) as error:
         raise InvokeFailed(type(error).__name__, answered=False) from error
     try:

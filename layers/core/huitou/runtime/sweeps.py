@@ -12,6 +12,7 @@ from pymongo.errors import PyMongoError
 from huitou.runtime.database import TRANSACTION_TIMEOUT_S, Database, is_passing
 from huitou.runtime.dead_letters import record_letter
 from huitou.runtime.errors import HuitouError, Unavailable
+from huitou.runtime.logs import log
 
 LONGEST_S = TRANSACTION_TIMEOUT_S + 2  # The longest time for one id of a sweep.
 AT_ONCE = 50  # Ids that are done together, in one transaction.
@@ -29,7 +30,7 @@ class Sweep:
     done alone. One bad document stops neither its own list nor the next one.
     """
 
-    def __init__(self, database: Callable[[], Database], function: str) -> None:
+    def __init__(self, database: Database, function: str) -> None:
         self._database, self._function = database, function
         self._passing: Exception | None = None
 
@@ -55,7 +56,7 @@ class Sweep:
         for group in _groups(ids, AT_ONCE if together else 1):
             if time.monotonic() > ends:
                 break
-            done = _together(together[0], group) if together and len(group) > 1 else None
+            done = self._together(together[0], group) if together and len(group) > 1 else None
             if done is not None:
                 outcomes.update(done)
                 continue
@@ -68,6 +69,14 @@ class Sweep:
         outcomes["rest left for the next run"] += 1
         return outcomes
 
+    def _together(self, work: Together, ids: Sequence[str]) -> Sequence[str] | None:
+        """Do many ids at once; None if that fails, so that each is done alone."""
+        try:
+            return work(ids)
+        except Exception as error:
+            log("sweep_one_by_one", function=self._function, ids=len(ids), reason=_reason(error))
+            return None
+
     def _do(self, document_id: str, work: Each) -> str:
         try:
             return work(document_id)
@@ -75,8 +84,7 @@ class Sweep:
             if retry_cures(error):
                 self._passing = error
                 return "to be tried again"
-            reason = error.code.name if isinstance(error, HuitouError) else type(error).__name__
-            record_letter(self._database(), self._function, document_id, reason)
+            record_letter(self._database, self._function, document_id, _reason(error))
             return "buried"
 
 
@@ -84,15 +92,11 @@ def retry_cures(error: Exception) -> bool:
     return isinstance(error, Unavailable) or (isinstance(error, PyMongoError) and is_passing(error))
 
 
+def _reason(error: Exception) -> str:
+    return error.code.name if isinstance(error, HuitouError) else type(error).__name__
+
+
 def _groups(ids: Iterable[str], size: int) -> Iterator[list[str]]:
     rest = iter(ids)
     while group := list(islice(rest, size)):
         yield list(dict.fromkeys(group))
-
-
-def _together(work: Together, ids: Sequence[str]) -> Sequence[str] | None:
-    """Do many ids at once; None if that fails: then each is done alone, and its fault is told."""
-    try:
-        return work(ids)
-    except Exception:
-        return None

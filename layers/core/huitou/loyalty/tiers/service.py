@@ -360,9 +360,8 @@ def _has_moved(seen: TierAccount, found: Evaluation) -> bool:
 
 def _is_idle(seen: TierAccount, found: Evaluation, monthly_on: str | None) -> bool:
     """Tell whether an evaluation changes nothing that is stored."""
-    same = (seen.tier, seen.tier_base, seen.review_on) == (
-        found.standing, found.base, found.review_on,
-    )  # fmt: skip
+    kept = (found.standing, found.base, found.review_on)
+    same = (seen.tier, seen.tier_base, seen.review_on) == kept
     return same and monthly_on is None and seen.tier_review != DUE
 
 

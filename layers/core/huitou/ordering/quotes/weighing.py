@@ -20,14 +20,22 @@ MOST_WEIGHED = 20  # One search tries so many coupons at most, those that end fi
 
 
 def weigh(
-    lines: Sequence[CartLine], inputs: PriceInputs, compiled: Compiled, coupons: Sequence[Rule],
+    lines: Sequence[CartLine],
+    inputs: PriceInputs,
+    compiled: Compiled,
+    coupons: Sequence[Rule],
     most_steps: int = search.MOST_STEPS,
-) -> Outcome:  # fmt: skip
+) -> Outcome:
     """Find the best combination of the offers in force, the tier's discount and these coupons."""
     context = Context(
-        inputs.store_id, inputs.day, inputs.clock, inputs.mode, inputs.channel,
-        inputs.level.level, inputs.first_order,
-    )  # fmt: skip
+        inputs.store_id,
+        inputs.day,
+        inputs.clock,
+        inputs.mode,
+        inputs.channel,
+        inputs.level.level,
+        inputs.first_order,
+    )
     of_tier = [compiled.rule(rule) for rule in _of_tier(inputs.level, inputs.tier_rules_revision)]
     own = [rule for rule in of_tier if rule.steps]
     blocked = {name: Reason(code) for name, code in inputs.blocked.items()}  # type: ignore[arg-type]
